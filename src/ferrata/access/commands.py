@@ -1,0 +1,156 @@
+"""``ferrata tokens`` and ``ferrata people``."""
+
+import secrets
+import sys
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from getpass import getpass
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from ferrata.access.http import ChooseStore
+from ferrata.access.schemas import ALL_RIGHTS, STORE_TOKEN, Right, Role, rights_of
+from ferrata.access.service import Access
+from ferrata.audit.schemas import COMMAND_LINE
+from ferrata.infra.errors import Problem, Rejected
+from ferrata.infra.terminal import Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What these commands work with."""
+
+    access: Access
+    choose_store: ChooseStore
+
+
+Opened = Callable[[], AbstractAsyncContextManager[Desk]]
+Json = Annotated[bool, Parameter(name="--json", help="Answer with JSON.")]
+
+
+def tokens(opened: Opened) -> App:
+    app = App(name="tokens", help="Tokens of programs: make, list, revoke.")
+
+    @app.command
+    async def create(
+        name: str,
+        *,
+        store: str | None = None,
+        right: list[str] | None = None,
+        all_rights: bool = False,
+        days: int | None = None,
+        json: Json = False,
+    ) -> None:
+        """Make a token and show it, this once.
+
+        Parameters
+        ----------
+        name
+            The program that will use it, such as shop-backend.
+        store
+            The only store that it is for. Default: every store.
+        right
+            A right such as events:write; may be given several times. Default: working with events and deliveries.
+        all_rights
+            Everything, keys, people and tokens included.
+        days
+            After how many days it expires. Default: never.
+        """
+        rights = ALL_RIGHTS if all_rights else _rights(right) if right else STORE_TOKEN
+        expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
+        async with opened() as desk:
+            store_id = await desk.choose_store(store) if store else None
+            created = await desk.access.tokens.create(
+                name, actor=COMMAND_LINE, store_id=store_id, rights=rights, expires_at=expires_at
+            )
+        fields = {"id": created.token.id, "token": created.secret, "store": store, "rights": rights, "expires_at": expires_at}
+        Terminal(as_json=json).answer(fields, said=created.secret)
+
+    @app.command(name="list")
+    async def list_tokens(*, store: str | None = None, json: Json = False) -> None:
+        """Every token, newest first, by its first characters."""
+        async with opened() as desk:
+            found = await desk.access.tokens.all(store)
+        rows = [
+            {
+                "id": token.id,
+                "name": token.name,
+                "starts_with": token.hint,
+                "store": token.store_id,
+                "last_used": token.used_at,
+                "expires": token.expires_at,
+                "revoked": token.revoked_at,
+            }
+            for token in found
+        ]
+        columns = ["id", "name", "starts_with", "store", "last_used", "expires", "revoked"]
+        Terminal(as_json=json).rows(columns, rows, nothing="No token yet. Make one: ferrata tokens create NAME")
+
+    @app.command
+    async def revoke(token_id: str, *, json: Json = False) -> None:
+        """End a token; programs that use it are refused within two seconds."""
+        async with opened() as desk:
+            token = await desk.access.tokens.revoke(token_id, actor=COMMAND_LINE)
+        Terminal(as_json=json).answer({"id": token.id, "name": token.name}, said=f"The token {token.name!r} is revoked.")
+
+    return app
+
+
+def people(opened: Opened) -> App:
+    app = App(name="people", help="Who may sign in to the pages.")
+
+    @app.command
+    async def create(email: str, *, name: str = "", role: Role = Role.READER, json: Json = False) -> None:
+        """Add a person. The password is read from the terminal, or from standard input where there is none."""
+        password, made = _password()
+        async with opened() as desk:
+            person = await desk.access.people.create(email, name, password, role, actor=COMMAND_LINE)
+        _tell_person(Terminal(as_json=json), person.email, person.role, made)
+
+    @app.command(name="list")
+    async def list_people(*, json: Json = False) -> None:
+        """Who is here, with their roles."""
+        async with opened() as desk:
+            found = await desk.access.people.all()
+        rows = [
+            {"email": person.email, "name": person.name, "role": person.role, "last_sign_in": person.signed_in_at}
+            for person in found
+        ]
+        nothing = "Nobody yet. Start Ferrata and open /setup, or: ferrata people create EMAIL --role administrator"
+        Terminal(as_json=json).rows(["email", "name", "role", "last_sign_in"], rows, nothing=nothing)
+
+    @app.command
+    async def reset_password(email: str, *, json: Json = False) -> None:
+        """Give a person a new password, sign them out everywhere, and forget wrong guesses."""
+        async with opened() as desk:
+            person = await desk.access.people.by_email(email)
+            password, made = _password()
+            await desk.access.people.set_password(person, password, actor=COMMAND_LINE)
+        _tell_person(Terminal(as_json=json), person.email, person.role, made)
+
+    return app
+
+
+def _rights(names: list[str]) -> frozenset[Right]:
+    problems = [Problem("right", f"there is no right {name!r}") for name in names if name not in set(Right)]
+    if problems:
+        raise Rejected("The rights are: " + ", ".join(sorted(Right)), problems=tuple(problems))
+    return rights_of(names)
+
+
+def _password() -> tuple[str, str | None]:
+    """The password, and again if it was made here because an empty one was given."""
+    given = getpass("Password (empty: make one): ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    if given:
+        return given, None
+    made = "-".join(secrets.token_hex(3) for _ in range(4))
+    return made, made
+
+
+def _tell_person(terminal: Terminal, email: str, role: Role, password: str | None) -> None:
+    fields = {"email": email, "role": role} | ({"password": password} if password else {})
+    said = f"{email} can sign in as {role}." + (f" The password is: {password}" if password else "")
+    terminal.answer(fields, said=said)

@@ -1,0 +1,58 @@
+"""What can be wrong with who is asking."""
+
+from datetime import timedelta
+
+from ferrata.infra.errors import Conflict, Forbidden, Rejected, Unauthenticated
+
+
+class LacksRight(Forbidden):
+    """This token or role does not allow that."""
+
+    code = "lacks_right"
+
+
+class OtherStore(Forbidden):
+    """This token belongs to another store."""
+
+    code = "other_store"
+
+
+class UnknownToken(Unauthenticated):
+    """This token is not known, has expired or was revoked."""
+
+    code = "unknown_token"
+
+
+class NotSignedIn(Rejected):
+    """E-mail address and password do not belong together."""
+
+    code, status = "not_signed_in", 401
+
+
+class TooManyGuesses(Rejected):
+    """Too many attempts to sign in. Wait, or have the password reset on the server: ferrata people reset-password"""
+
+    code, status = "too_many_guesses", 429
+
+    def __init__(self, wait: timedelta) -> None:
+        minutes = max(1, -(-int(wait.total_seconds()) // 60))
+        super().__init__(f"Too many attempts. The next one is possible in {minutes} min; nothing is locked for good.")
+        self.retry_after_seconds = wait.total_seconds()
+
+
+class SetupTokenUnknown(Rejected):
+    """This one-time token is wrong, was used or has expired. Every start of Ferrata prints a new one."""
+
+    code, status = "setup_token_unknown", 403
+
+
+class EmailTaken(Conflict):
+    """Somebody with this e-mail address is here already."""
+
+    code = "email_taken"
+
+
+class LastAdministrator(Conflict):
+    """This is the last administrator. Make another one first."""
+
+    code = "last_administrator"

@@ -1,0 +1,141 @@
+"""People: made by somebody who may, given a role, given a new password, removed. Every change of these ends their sessions."""
+
+import re
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from ferrata.access import store
+from ferrata.access.errors import EmailTaken, LastAdministrator
+from ferrata.access.passwords import Passwords, check_strength
+from ferrata.access.schemas import Person, Role
+from ferrata.audit.schemas import Actor
+from ferrata.audit.service import Audit
+from ferrata.infra.database import Database
+from ferrata.infra.errors import NotFound, Problem, Rejected
+from ferrata.kit.clock import Clock
+from ferrata.kit.ids import new_id
+from ferrata.kit.names import is_name
+
+# Whether an address can be signed in with, not whether it receives mail: nothing is sent to it.
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}@[^@\s\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}\Z")
+
+
+def normal_email(email: str) -> str:
+    return email.strip().lower()
+
+
+class People:
+    def __init__(self, database: Database, clock: Clock, audit: Audit, passwords: Passwords) -> None:
+        self._database = database
+        self._clock = clock
+        self._audit = audit
+        self._passwords = passwords
+
+    async def create(self, email: str, name: str, password: str, role: Role, *, actor: Actor) -> Person:
+        """Add a person who may sign in from now on.
+
+        Raises:
+            Rejected: the address, the name or the password cannot be taken.
+            EmailTaken: somebody has this address.
+        """
+        person, password_hash = await self.prepared(email, name, password, role)
+        try:
+            await self._database.write(lambda connection: self.add(connection, person, password_hash, actor))
+        except IntegrityError as error:
+            raise EmailTaken from error
+        return person
+
+    async def prepared(self, email: str, name: str, password: str, role: Role) -> tuple[Person, str]:
+        """A checked person who is not kept yet, and the hash of the password: hashing takes too long for a transaction."""
+        email = normal_email(email)
+        if not _EMAIL.match(email):
+            raise Rejected(problems=(Problem("email", "email must be a valid email"),))
+        name = name.strip() or email.partition("@")[0]
+        if not is_name(name):
+            raise Rejected(problems=(Problem("name", "name must have 1 to 120 characters in one line"),))
+        check_strength(password, email)
+        now = self._clock.now()
+        person = Person(new_id(now), email, name, role, now, None)
+        return person, await self._passwords.hash(password)
+
+    def add(self, connection: Connection, person: Person, password_hash: str, actor: Actor) -> None:
+        store.add_person(connection, person, password_hash)
+        after = {"email": person.email, "role": person.role}
+        self._audit.record(connection, actor, "access.person_created", f"person/{person.id}", after=after)
+
+    async def all(self) -> list[Person]:
+        return await self._database.read(store.all_people)
+
+    async def count(self) -> int:
+        return await self._database.read(store.count_people)
+
+    async def by_email(self, email: str) -> Person:
+        """Raises NotFound."""
+        found = await self._database.read(lambda connection: store.find_person(connection, normal_email(email)))
+        if found is None:
+            raise NotFound("Nobody has this e-mail address here.")
+        return found[0]
+
+    async def set_password(self, person: Person, password: str, *, actor: Actor) -> None:
+        """Replace the password, sign the person out everywhere, and forget the browsers that were known.
+
+        Raises:
+            WeakPassword: this one cannot be taken.
+        """
+        check_strength(password, person.email)
+        password_hash = await self._passwords.hash(password)
+
+        def work(connection: Connection) -> None:
+            store.set_password(connection, person.id, password_hash)
+            self._end_everything(connection, person)
+            self._audit.record(connection, actor, "access.password_changed", f"person/{person.id}")
+
+        await self._database.write(work)
+
+    async def set_role(self, person_id: str, role: Role, *, actor: Actor) -> None:
+        """Give a person another role; they sign in again.
+
+        Raises:
+            NotFound: nobody has this id.
+            LastAdministrator: nobody could manage Ferrata any more.
+        """
+
+        def work(connection: Connection) -> None:
+            person = self._changeable(connection, person_id, stays=role is Role.ADMINISTRATOR)
+            store.set_role(connection, person.id, role)
+            store.end_sessions_of(connection, person.id)
+            before, after = {"role": person.role}, {"role": role}
+            self._audit.record(connection, actor, "access.role_changed", f"person/{person.id}", before=before, after=after)
+
+        await self._database.write(work)
+
+    async def remove(self, person_id: str, *, actor: Actor) -> None:
+        """Remove a person and end their sessions.
+
+        Raises:
+            NotFound: nobody has this id.
+            LastAdministrator: nobody could manage Ferrata any more.
+        """
+
+        def work(connection: Connection) -> None:
+            person = self._changeable(connection, person_id, stays=False)
+            self._end_everything(connection, person)
+            store.remove_person(connection, person.id)
+            before = {"email": person.email, "role": person.role}
+            self._audit.record(connection, actor, "access.person_removed", f"person/{person.id}", before=before)
+
+        await self._database.write(work)
+
+    def _changeable(self, connection: Connection, person_id: str, *, stays: bool) -> Person:
+        store.lock_administrators(connection)
+        person = store.person_by_id(connection, person_id)
+        if person is None:
+            raise NotFound("There is no such person.")
+        if person.role is Role.ADMINISTRATOR and not stays and store.count_people(connection, Role.ADMINISTRATOR) == 1:
+            raise LastAdministrator
+        return person
+
+    def _end_everything(self, connection: Connection, person: Person) -> None:
+        store.end_sessions_of(connection, person.id)
+        store.forget_browsers_of(connection, person.id)

@@ -1,0 +1,59 @@
+"""Asks Klaviyo whether a key is good, and whose it is.
+
+``GET /api/accounts`` tells both. A key without the scope ``accounts:read`` gets a 403 there, which already shows that Klaviyo
+knows it; a second question, for metrics, shows whether it can do anything here.
+"""
+
+from ferrata.connections.errors import KeyRefused, KeyUntested
+from ferrata.connections.schemas import Tested
+from ferrata.infra.errors import FerrataError
+from ferrata.klaviyo import Document, Klaviyo, KlaviyoError, NeedsReconnect, Rejected
+from ferrata.klaviyo.errors import MissingScope
+
+NO_ACCOUNT_SCOPE = "The key lacks the scope accounts:read, so the account's name and currency are not known."
+NO_SCOPES = "Klaviyo knows this key, but it has neither accounts:read nor metrics:read. Events will need events:write."
+
+
+async def test_key(client: Klaviyo) -> Tested:
+    """What the key that ``client`` carries is good for.
+
+    Raises:
+        KeyRefused: Klaviyo does not accept it.
+        KeyUntested: Klaviyo could not be asked, or did not answer as it does.
+    """
+    try:
+        return _account(await client.read("GET /api/accounts"))
+    except MissingScope:
+        pass
+    except KlaviyoError as error:
+        raise _told(error) from error
+    try:
+        await client.read("GET /api/metrics")
+    except MissingScope:
+        return Tested(None, None, None, None, NO_SCOPES)
+    except KlaviyoError as error:
+        raise _told(error) from error
+    return Tested(None, None, None, None, NO_ACCOUNT_SCOPE)
+
+
+def _told(error: KlaviyoError) -> FerrataError:
+    if isinstance(error, NeedsReconnect | Rejected):
+        return KeyRefused(f"Klaviyo does not accept this key: {error.outcome.reason.rstrip('.')}.")
+    untested = KeyUntested(f"Klaviyo could not be asked about this key: {error.outcome.reason.rstrip('.')}. Try again later.")
+    untested.retry_after_seconds = error.retry_after_seconds or untested.retry_after_seconds
+    return untested
+
+
+def _account(document: Document) -> Tested:
+    accounts = document.many()
+    first = accounts[0] if accounts else None
+    if first is None:
+        return Tested(None, None, None, None, "Klaviyo accepted the key but named no account.")
+    attributes = first.attributes
+    contact = attributes.get("contact_information")
+    name = contact.get("organization_name") if isinstance(contact, dict) else None
+    return Tested(first.id, _text(name), _text(attributes.get("timezone")), _text(attributes.get("preferred_currency")), None)
+
+
+def _text(value: object) -> str | None:
+    return value[:255] if isinstance(value, str) and value else None

@@ -1,0 +1,83 @@
+"""Which of the waiting deliveries go next, and how: the pure half of a lane.
+
+Calm: each goes alone, at once. Backlog: as many as fit go as a bulk job, and what the single endpoint still allows goes alone
+beside it. Of one person nothing overtakes: where one delivery has to stay, all later ones of that person stay.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ferrata.delivery.families import EndpointFamily
+from ferrata.delivery.outbox import LIVE, Waiting
+
+CALM = 20
+"""Up to so many waiting deliveries are sent alone; with more a bulk job is cheaper for everybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Ids in the order in which they are to go."""
+
+    bulk: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What may be claimed now: a bulk job, so many live and so many history single sends."""
+
+    bulk: bool
+    live: int
+    history: int
+
+
+def choose(waiting: Sequence[Waiting], busy: Iterable[str], room: Room, family: EndpointFamily) -> Choice:
+    """Divide ``waiting`` (in order) between a bulk job and single sends; ``busy`` persons have something under way."""
+    held = set(busy)
+    in_bulk = _fill_bulk(waiting, held, family) if room.bulk and len(waiting) > CALM else ()
+    taken = set(in_bulk)
+    held.update(delivery.person for delivery in waiting if delivery.id in taken)
+    return Choice(in_bulk, _pick_singles([delivery for delivery in waiting if delivery.id not in taken], held, room))
+
+
+def _fill_bulk(waiting: Sequence[Waiting], held: set[str], family: EndpointFamily) -> tuple[str, ...]:
+    chosen: list[str] = []
+    size = 0
+    stays = _Stays(held)
+    for delivery in waiting:
+        adds = family.bulk_bytes(delivery.size)
+        if len(chosen) == family.most_items or size + adds > family.most_bytes:
+            break
+        if stays.keeps(delivery, fits=not delivery.alone):
+            continue
+        chosen.append(delivery.id)
+        size += adds
+    return tuple(chosen)
+
+
+def _pick_singles(waiting: Sequence[Waiting], held: set[str], room: Room) -> tuple[str, ...]:
+    chosen: list[str] = []
+    left = {LIVE: room.live}
+    stays = _Stays(held)
+    for delivery in waiting:
+        may = left.get(delivery.priority, room.history)
+        if stays.keeps(delivery, fits=may > 0):
+            continue
+        left[delivery.priority] = may - 1
+        chosen.append(delivery.id)
+        stays.persons.add(delivery.person)  # one at a time: its next waits for this one's answer
+    return tuple(chosen)
+
+
+class _Stays:
+    """Remembers whose delivery had to stay, so that none of their later ones goes."""
+
+    def __init__(self, persons: Iterable[str]) -> None:
+        self.persons = set(persons)
+
+    def keeps(self, delivery: Waiting, *, fits: bool) -> bool:
+        """Whether this delivery stays: it does not fit, or one of the same person stayed before it."""
+        if fits and delivery.person not in self.persons:
+            return False
+        self.persons.add(delivery.person)
+        return True

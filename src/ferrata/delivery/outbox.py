@@ -1,0 +1,209 @@
+"""The outbox in SQL: put in, look what waits, claim, freeze, and find again after a crash."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    func,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ferrata.delivery import signals, statements
+from ferrata.delivery.families import FAMILIES, Part
+from ferrata.delivery.models import batches, deliveries
+from ferrata.delivery.request import Item, Request, bulk, fingerprint, single
+from ferrata.delivery.schemas import Deliver, Family, LaneKey, State
+from ferrata.delivery.statements import in_state
+
+LIVE, HISTORY = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A waiting delivery, without its texts."""
+
+    id: str
+    priority: int
+    person: str
+    size: int
+    alone: bool
+
+
+def put(connection: Connection, items: Sequence[Deliver]) -> None:
+    rows = [
+        (
+            item.id,
+            item.store_id,
+            item.family.value,
+            HISTORY if item.history else LIVE,
+            item.person,
+            item.unique_id,
+            item.subject_json,
+            item.profile_json,
+            _bytes(item.subject_json) + _bytes(item.profile_json),
+            item.accepted_at,
+        )
+        for item in items
+    ]
+    statements.PUT.many(connection, rows)
+    signals.announce(connection, (LaneKey(item.store_id, item.family) for item in items))
+
+
+def _bytes(text_: str) -> int:
+    return len(text_) if text_.isascii() else len(text_.encode())
+
+
+def _in_state(key: LaneKey, state: State) -> tuple[ColumnElement[bool], ...]:
+    return deliveries.c.store_id == key.store_id, deliveries.c.family == key.family.value, in_state(state)
+
+
+def waiting(connection: Connection, key: LaneKey, limit: int) -> list[Waiting]:
+    """What waits, live first, then in the order of acceptance."""
+    return [Waiting(*row) for row in statements.WAITING.rows(connection, key.store_id, key.family.value, limit)]
+
+
+def claim_alone(connection: Connection, key: LaneKey, ids: Sequence[str]) -> list[Request]:
+    """Claim waiting deliveries for single sends. From here on they are never put into a new batch."""
+    statements.CLAIM_ALONE.run(connection, ids)
+    return [single(FAMILIES[key.family], item) for item in _items(connection, ids)]
+
+
+def freeze(
+    connection: Connection, key: LaneKey, ids: Sequence[str], batch_id: str, now: datetime, *, parent: Request | None = None
+) -> Request:
+    """Make a batch of these deliveries, in this order: its bytes never change from here on.
+
+    Once more under the same ``batch_id``, because nobody heard of the commit, it changes nothing.
+    """
+    items = tuple(_items(connection, ids))
+    uncertain, refusals = (parent.uncertain, parent.refusals + 1) if parent else (False, 0)
+    request = bulk(FAMILIES[key.family], items, batch_id, uncertain=uncertain, refusals=refusals)
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(
+        dialect.insert(batches)
+        .values(
+            id=batch_id,
+            store_id=key.store_id,
+            family=key.family.value,
+            item_count=len(items),
+            body_sha256=fingerprint(request.body),
+            state="open",
+            parent_id=parent.batch_id if parent else None,
+            uncertain=uncertain,
+            refusals=refusals,
+            created_at=now,
+        )
+        .on_conflict_do_nothing()
+    )
+    statements.PUT_INTO_BATCH.many(connection, [(item.id, position, batch_id) for position, item in enumerate(items)])
+    return request
+
+
+def _items(connection: Connection, ids: Sequence[str]) -> list[Item]:
+    rows = statements.TEXTS.rows(connection, ids)
+    found = {
+        id_: Item(id_, person, priority == LIVE, accepted_at, Part(subject_json, profile_json))
+        for id_, person, priority, accepted_at, subject_json, profile_json in rows
+    }
+    return [found[id_] for id_ in ids if id_ in found]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """What an earlier owner of a lane had claimed: to be sent again as it was. Instants are those before which not to try."""
+
+    requests: list[tuple[Request, datetime | None]]
+    changed_batches: list[str]  # whose bytes can no longer be made: their items go on alone
+
+
+def left_behind(connection: Connection, key: LaneKey) -> LeftBehind:
+    requests: list[tuple[Request, datetime | None]] = []
+    changed: list[str] = []
+    claimed = select(deliveries.c.id, deliveries.c.attempts, deliveries.c.next_at).where(*_in_state(key, State.SENDING))
+    alone = connection.execute(claimed.where(deliveries.c.batch_id.is_(None)).order_by(deliveries.c.id)).all()
+    items = {item.id: item for item in _items(connection, [row.id for row in alone])}
+    for row in alone:
+        request = single(FAMILIES[key.family], items[row.id], failures=row.attempts, uncertain=True)
+        requests.append((request, row.next_at))
+    for batch in connection.execute(_open_batches(key)).all():
+        request = _frozen(connection, key, batch, uncertain=True)
+        if fingerprint(request.body) == batch.body_sha256:
+            requests.append((request, batch.next_at))
+        else:
+            changed.append(batch.id)
+    return LeftBehind(requests, changed)
+
+
+def open_parts(connection: Connection, key: LaneKey, parent: Request) -> list[Request]:
+    """The batches into which ``parent`` has been divided already."""
+    if not parent.is_bulk:
+        return []
+    parts = _open_batches(key).where(batches.c.parent_id == parent.batch_id)
+    return [_frozen(connection, key, batch, uncertain=batch.uncertain) for batch in connection.execute(parts).all()]
+
+
+def _frozen(connection: Connection, key: LaneKey, batch: Row[Any], *, uncertain: bool) -> Request:
+    of_batch = select(deliveries.c.id).where(*_in_state(key, State.SENDING), deliveries.c.batch_id == batch.id)
+    ids = connection.execute(of_batch.order_by(deliveries.c.position)).scalars().all()
+    items = tuple(_items(connection, ids))
+    return bulk(FAMILIES[key.family], items, batch.id, uncertain=uncertain, failures=batch.failures, refusals=batch.refusals)
+
+
+def _open_batches(key: LaneKey) -> Select[Any]:
+    return (
+        select(
+            batches.c.id,
+            batches.c.body_sha256,
+            batches.c.uncertain,
+            batches.c.failures,
+            batches.c.refusals,
+            batches.c.next_at,
+        )
+        .where(
+            batches.c.store_id == key.store_id,
+            batches.c.family == key.family.value,
+            batches.c.state == literal_column("'open'"),
+        )
+        .order_by(batches.c.id)
+    )
+
+
+def set_free(connection: Connection, batch_id: str, now: datetime) -> None:
+    """Give up a batch whose items are to be sent alone."""
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.batch_id == batch_id, deliveries.c.state == State.SENDING.value)
+        .values(state=State.WAITING.value)
+    )
+    connection.execute(update(batches).where(batches.c.id == batch_id).values(state="divided", finished_at=now))
+
+
+def lanes_with_work(connection: Connection) -> list[LaneKey]:
+    """Every lane that has something waiting or left behind; costs as much as there are such lanes, however many rows wait."""
+    stores = {
+        store_id for state in (State.WAITING, State.SENDING) for store_id in connection.execute(_stores_with(state)).scalars()
+    }
+    keys = [LaneKey(store_id, family) for store_id in sorted(stores) for family in Family]
+    return [key for key in keys if any(_has(connection, key, state) for state in (State.WAITING, State.SENDING))]
+
+
+def _stores_with(state: State) -> Select[str]:
+    """Each distinct store once, by hopping over the partial index of that state."""
+    is_in = in_state(state)
+    hop = select(func.min(deliveries.c.store_id).label("id")).where(is_in).cte("hop", recursive=True)
+    following = select(func.min(deliveries.c.store_id)).where(is_in, deliveries.c.store_id > hop.c.id).scalar_subquery()
+    hop = hop.union_all(select(following).where(hop.c.id.is_not(None)))
+    return select(hop.c.id).where(hop.c.id.is_not(None))
+
+
+def _has(connection: Connection, key: LaneKey, state: State) -> bool:
+    return connection.execute(select(deliveries.c.id).where(*_in_state(key, state)).limit(1)).first() is not None

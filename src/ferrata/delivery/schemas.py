@@ -1,0 +1,208 @@
+"""What goes into delivery and what may be asked of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class State(StrEnum):
+    WAITING = "waiting"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    DISCARDED = "discarded"
+
+
+class Family(StrEnum):
+    """An endpoint family: the Klaviyo calls that one lane may use. Each is described in ``families/``."""
+
+    EVENTS = "events"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LaneKey:
+    """Names a lane: one store x endpoint family."""
+
+    store_id: str
+    family: Family
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """One thing to deliver. Both JSON texts are frozen: they are sent as they are, however often.
+
+    For ``Family.EVENTS``: ``subject_json`` is the JSON object of the event's attributes without ``profile`` (properties, time,
+    value, value_currency, unique_id, backfill, metric); ``profile_json`` is the JSON object ``{"type": "profile", ...}``.
+    """
+
+    id: str  # the subject's id, from kit.ids.new_id
+    store_id: str
+    family: Family
+    history: bool  # never delays what is live
+    person: str  # e.g. "email:jane@shop.com"; order is kept among deliveries of one person
+    unique_id: str
+    subject_json: str
+    profile_json: str
+    accepted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How far one delivery has come."""
+
+    id: str
+    store_id: str
+    state: State
+    attempts: int
+    accepted_at: datetime
+    finished_at: datetime | None
+    next_at: datetime | None
+    reason_code: str | None
+    reason_pointer: str | None
+    reason_detail: str | None
+    batch_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request to Klaviyo in which a delivery was sent, alone or in a batch."""
+
+    id: str
+    operation: str
+    batch_id: str | None
+    item_count: int
+    worker: str
+    started_at: datetime
+    duration_ms: int
+    outcome: str
+    status: int | None
+    request_id: str | None
+    answer_excerpt: str | None
+    rate_state: str | None
+    decision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything that happened to one delivery."""
+
+    delivery: Delivery
+    subject_json: str
+    profile_json: str
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Use of one rate window: ``used`` of ``allowed`` requests in the last ``seconds``, each of up to ``events_each`` events."""
+
+    operation: str
+    seconds: int
+    used: int
+    allowed: int
+    events_each: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AgeBand:
+    """How many have waited for less than so many seconds, and for longer than the band before; None: for longer than all."""
+
+    under_seconds: int | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One store x endpoint family, as shown."""
+
+    store_id: str
+    family: Family
+    waiting: int
+    waiting_live: int
+    sending: int
+    oldest_at: datetime | None
+    owner: str | None
+    parked_code: str | None
+    parked_detail: str | None
+    parked_at: datetime | None
+    probe_at: datetime | None
+    paused_until: datetime | None
+    paused_reason: str | None
+    last_success_at: datetime | None
+    windows: tuple[Window, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which dead letters: all given conditions hold."""
+
+    store_id: str
+    ids: tuple[str, ...] = ()
+    reason_code: str | None = None
+    pointer: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    id: str
+    title: str
+    person: str
+    unique_id: str
+    accepted_at: datetime
+    died_at: datetime
+    attempts: int
+    reason_code: str
+    reason_pointer: str | None
+    reason_detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadGroup:
+    """Dead letters that died of the same reason."""
+
+    reason_code: str
+    reason_pointer: str | None
+    example_detail: str | None
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a replay or discard did or, as a dry run, would do."""
+
+    dry_run: bool
+    count: int
+    examples: tuple[DeadLetter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What one step of deleting did. ``last_id``: go on after it; None when there is nothing more."""
+
+    count: int
+    last_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    minute: datetime
+    delivered: int
+    dead: int
+    requests: int
+    throttled: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The books of one store: every delivery is in exactly one of these."""
+
+    waiting: int = 0
+    sending: int = 0
+    delivered: int = 0
+    dead: int = 0
+    discarded: int = 0

@@ -1,0 +1,52 @@
+"""The front step: a greeting for programs, the way in for people, the choice of a store, the static files."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+from ferrata.access.errors import OtherStore
+from ferrata.access.http import STORE_COOKIE, needs, open_to_all, principal, public
+from ferrata.access.schemas import Principal, Right
+from ferrata.entry.wiring import Wiring
+from ferrata.infra.errors import Unauthenticated
+from ferrata.infra.http.negotiation import local_path, wants_page
+from ferrata.ui.pages import PatternPages
+
+GREETING = "Ferrata is running. The API is described at /api, and its health is told at /health.\n"
+OVERVIEW = "/ui"
+_YEAR_SECONDS = 365 * 86_400
+
+
+def router(wiring: Wiring) -> APIRouter:
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.api_route("/", methods=["GET", "HEAD"], dependencies=[Depends(public)])
+    async def front(request: Request) -> Response:
+        if not wants_page(request):
+            return PlainTextResponse(GREETING)
+        try:
+            await principal(request)
+        except Unauthenticated:
+            nobody_yet = await wiring.access.first_administrator.is_needed()
+            return RedirectResponse("/setup" if nobody_yet else "/sign-in", status_code=303)
+        return RedirectResponse(OVERVIEW, status_code=303)
+
+    @routes.get("/ui/stores/{store_id}/show")
+    async def show_store(
+        store_id: str, who: Annotated[Principal, Depends(needs(Right.EVENTS_READ))], back: str = OVERVIEW
+    ) -> Response:
+        """Remember in this browser which store its pages are about."""
+        if who.store_id not in (None, store_id):
+            raise OtherStore(f"This token belongs to the store {who.store_id!r}.")
+        store = await wiring.connections.store(store_id)
+        response = RedirectResponse(local_path(back, OVERVIEW), status_code=303)
+        secure = wiring.settings.has_secure_cookies()
+        response.set_cookie(STORE_COOKIE, store.id, max_age=_YEAR_SECONDS, httponly=True, samesite="lax", secure=secure)
+        return response
+
+    patterns = PatternPages(wiring.pages, wiring.clock, wiring.stopping)
+    for route in (wiring.static.route(), *patterns.routes()):  # nothing of any store is in these
+        routes.add_route(route.path, open_to_all(route.endpoint), methods=["GET"], name=route.name)
+    return routes

@@ -1,0 +1,139 @@
+"""The HTTP door: one application from all rooms' routes, with what every answer has in common around it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import ferrata
+from ferrata.access import pages as access_pages
+from ferrata.access import people_pages, token_pages
+from ferrata.access.http import declared_rights
+from ferrata.connections import pages as connections_pages
+from ferrata.dashboard import pages as overview_pages
+from ferrata.dashboard.service import Dashboard
+from ferrata.delivery import api as delivery_api
+from ferrata.delivery import dead_letter_pages
+from ferrata.delivery import pages as lane_pages
+from ferrata.delivery.changes import DeadLetterChanges
+from ferrata.entry import api_docs, front
+from ferrata.entry.frame import Frame
+from ferrata.entry.hot_door import HotDoor
+from ferrata.entry.telling import Teller
+from ferrata.entry.wiring import Wiring
+from ferrata.events import api as events_api
+from ferrata.events import pages as event_pages
+from ferrata.events.hot_route import hot_endpoints
+from ferrata.health import api as health_api
+from ferrata.infra.http.access_log import AccessLog
+from ferrata.infra.http.addresses import FitAddresses
+from ferrata.infra.http.body import SmallBodies
+from ferrata.infra.http.described import with_refusals
+from ferrata.infra.http.failures import Failures
+from ferrata.infra.http.headers import SecurityHeaders, security_headers
+from ferrata.infra.http.measured import Measured
+from ferrata.infra.http.origin import SameOrigin
+from ferrata.infra.http.request_ids import RequestIds
+from ferrata.readthrough import api as readthrough_api
+from ferrata.retention import api as retention_api
+from ferrata.ui.policy import CONTENT_SECURITY_POLICY
+
+
+class Application(FastAPI):
+    """FastAPI behind a front that stands outside of everything that the framework does for each request."""
+
+    _front: ASGIApp
+
+    def stand_behind(self, front: Callable[[ASGIApp], ASGIApp]) -> None:
+        """``front`` makes, of the application as it is, the one that is called."""
+        self._front = front(super().__call__)
+
+    def openapi(self) -> dict[str, Any]:
+        return with_refusals(super().openapi())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        await self._front(scope, receive, send)
+
+
+def create_app(wiring: Wiring) -> Application:
+    """The application. Whoever serves it starts the wiring before and closes it afterwards."""
+    app = Application(
+        title="Ferrata",
+        version=ferrata.__version__,
+        description=api_docs.DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.gate = wiring.gate
+    app.state.stopping = wiring.stopping
+    events = events_api.router(wiring.events, wiring.clock, wait_seconds=wiring.settings.accept_wait_ms / 1000)
+    _include_rooms(app, wiring, events)
+    tell = Teller(wiring.pages)
+    tell.attach(app)
+    _wrap(app, wiring, tell, events)
+    for _ in declared_rights(app.routes):
+        pass  # an undeclared route raises here, before anything is served
+    return app
+
+
+def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
+    behind_sign_in = [Depends(Frame(wiring.connections, wiring.delivery))]
+    app.include_router(front.router(wiring))
+    app.include_router(access_pages.router(wiring.pages, wiring.access))
+    for pages in _pages(wiring):
+        app.include_router(pages, dependencies=behind_sign_in)
+    app.include_router(delivery_api.router(wiring.delivery, wiring.connections, DeadLetterChanges(wiring.delivery, wiring.audit)))
+    app.include_router(readthrough_api.router(wiring.readthrough, wiring.events))
+    app.include_router(events)
+    app.include_router(retention_api.router(wiring.retention))
+    token = wiring.settings.metrics_token
+    app.include_router(health_api.router(wiring.health, wiring.metrics, token.get_secret_value() if token else None))
+    app.include_router(api_docs.router(app, wiring.static))
+    for routes in wiring.own_routes:
+        app.include_router(routes)
+
+
+def _pages(wiring: Wiring) -> Iterator[APIRouter]:
+    yield connections_pages.router(wiring.pages, wiring.connections)
+    yield token_pages.router(wiring.pages, wiring.access, wiring.clock)
+    yield people_pages.router(wiring.pages, wiring.access)
+    dashboard = Dashboard(wiring.events, wiring.delivery, wiring.connections, wiring.clock)
+    yield overview_pages.router(
+        wiring.pages,
+        dashboard,
+        clock=wiring.clock,
+        closing=wiring.stopping,
+        guide=wiring.guide,
+        health=wiring.health.report,
+    )
+    yield event_pages.router(
+        wiring.pages, wiring.events, wiring.delivery, wiring.profiles, clock=wiring.clock, closing=wiring.stopping
+    )
+    changes = DeadLetterChanges(wiring.delivery, wiring.audit)
+    yield lane_pages.router(wiring.pages, wiring.delivery, wiring.connections, wiring.clock, wiring.stopping)
+    yield dead_letter_pages.router(wiring.pages, wiring.delivery, changes, wiring.clock, wiring.stopping)
+
+
+def _wrap(app: Application, wiring: Wiring, tell: Teller, events: APIRouter) -> None:
+    """The last that is added stands outermost; outside of them all, where measuring begins, is the hot door."""
+    settings, clock = wiring.settings, wiring.clock
+    public = settings.public_address()
+    app.add_middleware(SmallBodies)
+    app.add_middleware(FitAddresses)
+    app.add_middleware(SameOrigin, own_origin=public)
+    app.add_middleware(Failures, tell=tell)
+    app.add_middleware(AccessLog, clock=clock)
+    headers = security_headers(content_policy=CONTENT_SECURITY_POLICY, hsts=public.startswith("https://"))
+    app.add_middleware(SecurityHeaders, headers=headers)
+    app.add_middleware(RequestIds, clock=clock)
+    hot = hot_endpoints(events)
+
+    def front(behind: ASGIApp) -> ASGIApp:
+        door = HotDoor(behind, endpoints=hot, tell=tell, clock=clock, headers=headers)
+        return Measured(door, wiring.telemetry, clock, hot)
+
+    app.stand_behind(front)

@@ -1,0 +1,15 @@
+"""Every room's tables, gathered in one metadata for migrations."""
+
+import ferrata.access.models
+import ferrata.audit.models
+import ferrata.connections.models
+import ferrata.delivery.models
+import ferrata.events.models
+import ferrata.health.models
+import ferrata.infra.allowance
+import ferrata.infra.schedule.claims
+import ferrata.profiles.models
+import ferrata.retention.models  # noqa: F401 - imported so that the tables join the metadata
+from ferrata.infra.columns import metadata
+
+__all__ = ["metadata"]

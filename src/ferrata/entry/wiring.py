@@ -1,0 +1,152 @@
+"""Builds everything from the settings: the only place that knows every room, one line each."""
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from fastapi import APIRouter
+from httpx2 import AsyncBaseTransport
+
+import ferrata.entry.tables  # noqa: F401 - the migration needs every room's tables
+from ferrata.access.cookies import Cookies
+from ferrata.access.http import Gate
+from ferrata.access.passwords import Passwords
+from ferrata.access.service import Access
+from ferrata.audit.service import Audit
+from ferrata.connections.clients import Clients
+from ferrata.connections.keys import Keys
+from ferrata.connections.service import Connections
+from ferrata.dashboard.guide import Guide
+from ferrata.delivery.service import DeliveryService
+from ferrata.delivery.tools import Tools
+from ferrata.delivery.watch import Watch
+from ferrata.delivery.worker import Worker, worker_name
+from ferrata.entry.frame import chrome
+from ferrata.events.service import Events
+from ferrata.health.metrics import Metrics
+from ferrata.health.service import Health, Parts
+from ferrata.infra.crypto import SecretBox
+from ferrata.infra.database import Database, open_beside, open_database
+from ferrata.infra.master_key import secret_box
+from ferrata.infra.schedule import Scheduler
+from ferrata.infra.settings import Settings
+from ferrata.infra.telemetry import Telemetry, open_telemetry
+from ferrata.kit.clock import Clock, SystemClock
+from ferrata.profiles.service import Profiles
+from ferrata.readthrough.service import ReadThrough
+from ferrata.retention.schemas import Policy
+from ferrata.retention.service import Retained, Retention
+from ferrata.retention.tasks import daily_cleanup
+from ferrata.ui.render import Pages, environment
+from ferrata.ui.static import StaticFiles
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """One running Ferrata. ``stopping`` is set as soon as it should end: what lives long, such as a stream, looks at it."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    box: SecretBox
+    audit: Audit
+    access: Access
+    connections: Connections
+    delivery: DeliveryService
+    worker: Worker
+    profiles: Profiles
+    events: Events
+    readthrough: ReadThrough
+    retention: Retention
+    scheduler: Scheduler
+    telemetry: Telemetry
+    health: Health
+    metrics: Metrics
+    gate: Gate
+    static: StaticFiles
+    pages: Pages
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    guide: Guide | None = None  # the demo puts one in,
+    own_routes: tuple[APIRouter, ...] = ()  # and a door of its own
+
+    async def start(self) -> None:
+        """What must be there before the first request: a store, and its key from the environment."""
+        key = self.settings.klaviyo_api_key
+        await self.connections.start(key.get_secret_value() if key else None)
+        self.connections.on_change(self.delivery.connection_changed)
+
+    async def close(self) -> None:
+        self.stopping.set()
+        await self.health.close()
+        await self.delivery.close()
+        await self.connections.close()
+        await self.database.close()
+        await asyncio.to_thread(self.telemetry.close)
+
+
+def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    transport: AsyncBaseTransport | None = None,
+    database: Database | None = None,
+    passwords: Passwords | None = None,
+    beside: bool = False,
+) -> Wiring:
+    """Put the rooms together. ``beside``: for a command that may run next to the server, also on SQLite.
+
+    ``transport`` stands in for the network towards Klaviyo, ``database`` for the one that is configured, and ``passwords`` hashes
+    cheaply, in tests.
+
+    Raises:
+        Rejected: a setting cannot be used.
+        StorageUnavailable: the database cannot be opened.
+    """
+    clock = clock or SystemClock()
+    box = secret_box(settings)
+    opened = open_beside if beside else open_database
+    database = database or opened(settings.database(), clock, allow_unsafe=settings.allow_unsafe_database)
+    watch, name = Watch(), worker_name()
+    telemetry = open_telemetry(clock, str(settings.otel_endpoint) if settings.otel_endpoint else None, name)
+    database.committing = telemetry.committing
+    audit = Audit(database, clock)
+    access = Access(database, clock, audit, passwords)
+    connections = Connections(database, clock, audit, keys=Keys(box, clock), clients=Clients(settings, transport))
+    delivery = DeliveryService(database, connections, clock, watch, name=name, longest_queue=settings.max_waiting_events)
+    longest_age = timedelta(days=settings.delivery_max_age_days)
+    worker = Worker(Tools(database, connections, clock, random.random, name, watch, longest_age, telemetry))
+    profiles = Profiles(database, clock)
+    traced = telemetry.accepted if telemetry.is_tracing else None
+    events = Events(database, clock, profiles, delivery, worker=name, longest_queue=settings.max_waiting_events, traced=traced)
+    readthrough = ReadThrough(connections, profiles, clock)
+    rooms = Retained(connections, delivery, profiles, events)
+    retention = Retention(database, clock, audit, Policy.of(settings), rooms)
+    scheduler = Scheduler(database, clock, name, [daily_cleanup(retention)])
+    health = Health.build(settings, name, Parts(database, clock, connections, delivery, scheduler))
+    metrics = Metrics(telemetry, clock, health, connections=connections, delivery=delivery, events=events)
+    gate = Gate(access, Cookies(secure=settings.has_secure_cookies()), connections.registry.choose)
+    static = StaticFiles()
+    pages = Pages(environment(static), clock, chrome)
+    return Wiring(
+        settings,
+        clock,
+        database,
+        box,
+        audit,
+        access,
+        connections,
+        delivery,
+        worker,
+        profiles,
+        events,
+        readthrough,
+        retention,
+        scheduler,
+        telemetry,
+        health,
+        metrics,
+        gate,
+        static,
+        pages,
+    )

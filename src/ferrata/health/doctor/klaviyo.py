@@ -1,0 +1,127 @@
+"""Klaviyo: that it can be reached, what time it has, and what each store's key may do there.
+
+Rights to write are found out with an empty body: Klaviyo answers 403 without the right and 400 with it, and does nothing.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+from ferrata.connections.schemas import Status
+from ferrata.connections.service import Connections
+from ferrata.health.doctor.findings import Finding, ok, problem, unknown, warning
+from ferrata.infra.crypto import Undecryptable
+from ferrata.kit.clock import Clock
+from ferrata.klaviyo import Answer, Kind, Klaviyo, NoAnswer
+
+MOST_SKEW_SECONDS = 30.0
+EMPTY = b"{}"
+NEEDED = {
+    "events:write": ("POST /api/events", EMPTY),
+    "profiles:write": ("POST /api/profile-import", EMPTY),
+    "events:read": ("GET /api/events", None),
+    "profiles:read": ("GET /api/profiles", None),
+    "metrics:read": ("GET /api/metrics", None),
+    "accounts:read": ("GET /api/accounts", None),
+}
+"""Each right with a request that shows it."""
+
+INDISPENSABLE = frozenset({"events:write", "profiles:write"})
+
+
+async def klaviyo(connections: Connections, clock: Clock) -> AsyncIterator[Finding]:
+    """Store by store; the clock once."""
+    told_time = False
+    for store in await connections.stores():
+        name = f"klaviyo.{store.id}"
+        connection = await connections.connection(store.id)
+        if connection.status is Status.NOT_CONFIGURED:
+            yield warning(
+                name,
+                "No key is set.",
+                "Events are accepted and wait; nothing is delivered.",
+                f"`ferrata connections set --store {store.id}`, or Settings, Connection.",
+            )
+            continue
+        try:
+            credential = await connections.credential(store.id)
+        except Undecryptable:
+            credential = None
+        if credential is None:
+            yield problem(
+                name,
+                "The key does not decrypt.",
+                "It was encrypted with another master key; nothing is delivered.",
+                "Give the former FERRATA_MASTER_KEY back, behind the new one, or set the key again.",
+            )
+            continue
+        client = connections.client(credential)
+        answer = await client.request("GET /api/accounts")
+        yield _reached(name, answer, connection.account_name)
+        if isinstance(answer, Answer) and not told_time:
+            told_time = True
+            yield _time(answer, clock.now())
+        if isinstance(answer, Answer) and answer.status in (200, 403):
+            yield await _rights(name, client)
+
+
+def _reached(name: str, answer: Answer | NoAnswer, account: str | None) -> Finding:
+    if isinstance(answer, NoAnswer):
+        return problem(
+            name,
+            f"Klaviyo cannot be reached: {answer.reason}.",
+            "Events are accepted and wait.",
+            "Look at the network, the proxy and FERRATA_KLAVIYO_CA_FILE from this machine.",
+        )
+    if answer.status == 401:
+        return problem(
+            name, "Klaviyo refuses the key (401).", "Events are accepted and wait.", "Set a new key: `ferrata connections set`."
+        )
+    if answer.status in (200, 403):
+        return ok(
+            name, f"Klaviyo answers in {answer.duration_ms:.0f} ms and knows the key" + (f" of {account}." if account else ".")
+        )
+    return warning(
+        name,
+        f"Klaviyo answers {answer.status}.",
+        "It is not well at the moment, or asks to wait. Events wait.",
+        "Wait, look again.",
+    )
+
+
+def _time(answer: Answer, now: datetime) -> Finding:
+    name = "clock.klaviyo"
+    try:
+        theirs = parsedate_to_datetime(answer.headers["date"])
+    except (KeyError, ValueError):
+        return unknown(name, "Klaviyo's answer carries no time.")
+    ahead = (now - theirs).total_seconds()
+    if abs(ahead) <= MOST_SKEW_SECONDS:
+        return ok(name, "This clock agrees with Klaviyo's.")
+    return warning(
+        name,
+        f"This clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} Klaviyo's.",
+        "Events without a time of their own get a wrong one.",
+        "Let this machine keep time (NTP, chrony).",
+    )
+
+
+async def _rights(name: str, client: Klaviyo) -> Finding:
+    name = f"{name}.scopes"
+    missing, unclear = [], []
+    for scope, (operation, body) in NEEDED.items():
+        outcome = await client.send(operation, body)
+        if outcome.kind is Kind.SCOPE:
+            missing.append(scope)
+        elif outcome.kind not in (Kind.ACCEPTED, Kind.REJECTED):
+            unclear.append(scope)
+    if not missing:
+        said = f" Not known: {', '.join(unclear)}." if unclear else ""
+        return ok(name, f"The key has {', '.join(scope for scope in NEEDED if scope not in unclear)}.{said}")
+    make = problem if INDISPENSABLE & set(missing) else warning
+    return make(
+        name,
+        f"The key lacks {', '.join(missing)}.",
+        "Events cannot be delivered." if INDISPENSABLE & set(missing) else "Events are delivered; reading back is not possible.",
+        "Make a key in Klaviyo (Settings, API keys) with these scopes, and set it: `ferrata connections set`.",
+    )

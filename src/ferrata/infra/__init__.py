@@ -1,0 +1,1 @@
+"""Settings, database, secrets, logs: what rooms stand on. Knows no room."""

@@ -1,0 +1,160 @@
+"""Statements that run for every event: compiled once per engine, then handed to the driver as they are.
+
+Measured, to execute a statement through SQLAlchemy costs several times what SQLite needs to carry it out: it looks for the
+compiled text again, and goes over every parameter of every row. Here that is done once, and a row is a tuple.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+from sqlalchemy import ARRAY, ColumnElement, Connection, Dialect, Executable, Select, String, Text, bindparam
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+Row = tuple[Any, ...]
+Convert = Callable[[Any], Any]
+_DIALECTS: dict[str, Dialect] = {
+    "sqlite": sqlite.dialect(paramstyle="qmark"),
+    "postgresql": PGDialect_psycopg(paramstyle="format"),  # type: ignore[no-untyped-call]  # SQLAlchemy has no types there
+}
+UPSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+"""The ``insert`` of each engine that knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A statement for one engine: its text, and how a row of values becomes the driver's parameters."""
+
+    text: str
+    converts: tuple[tuple[int, Convert], ...]
+    constants: Row
+    arrange: Callable[[Row], Row]
+    reads: tuple[tuple[int, Convert], ...]
+
+    def parameters(self, values: Row) -> Row:
+        if self.converts:
+            converted = list(values)
+            for index, convert in self.converts:
+                converted[index] = convert(converted[index])
+            return self.arrange((*converted, *self.constants))
+        return self.arrange(values + self.constants)
+
+    def read(self, row: Sequence[Any]) -> Row:
+        if not self.reads:
+            return tuple(row)
+        values = list(row)
+        for index, convert in self.reads:
+            values[index] = convert(values[index])
+        return tuple(values)
+
+
+class Prepared:
+    """``names`` are those of the statement's parameters, in the order in which each row gives their values.
+
+    ``statement`` is one for both engines, or one by the name of each. It has no expanding parameters: see ``one_of``.
+    """
+
+    def __init__(self, statement: Executable | Mapping[str, Executable], names: Sequence[str]) -> None:
+        self._statements = statement if isinstance(statement, Mapping) else dict.fromkeys(_DIALECTS, statement)
+        self._names = tuple(names)
+        self._ready: dict[str, _Ready] = {}
+
+    def many(self, connection: Connection, rows: Iterable[Row]) -> int:
+        """Run it for each row; returns how many rows of the table were written."""
+        ready = self._for(connection)
+        parameters = [ready.parameters(row) for row in rows]
+        return connection.exec_driver_sql(ready.text, parameters).rowcount if parameters else 0
+
+    def run(self, connection: Connection, *values: Any) -> int:
+        """Run it once; returns how many rows were written."""
+        ready = self._for(connection)
+        return connection.exec_driver_sql(ready.text, ready.parameters(values)).rowcount
+
+    def rows(self, connection: Connection, *values: Any) -> list[Row]:
+        """What it selects."""
+        ready = self._for(connection)
+        return [ready.read(row) for row in connection.exec_driver_sql(ready.text, ready.parameters(values)).all()]
+
+    def _for(self, connection: Connection) -> _Ready:
+        name = connection.dialect.name
+        ready = self._ready.get(name)
+        if ready is None:
+            ready = self._ready[name] = _prepare(self._statements[name], self._names, _DIALECTS[name])
+        return ready
+
+
+def _prepare(statement: Any, names: tuple[str, ...], dialect: Dialect) -> _Ready:
+    compiled: SQLCompiler = statement.compile(dialect=dialect, column_keys=None)
+    order = compiled.positiontup or []
+    converts = {name: bind.type.bind_processor(dialect) for name, bind in compiled.binds.items()}
+    fixed = [name for name in dict.fromkeys(order) if name not in names]
+    constants = tuple(_converted(compiled.params[name], converts[name]) for name in fixed)
+    place = {name: index for index, name in enumerate((*names, *fixed))}
+    reads = statement.selected_columns if isinstance(statement, Select) else ()
+    return _Ready(
+        text=str(compiled),
+        converts=_numbered(converts.get(name) for name in names),
+        constants=constants,
+        arrange=_arrangement([place[name] for name in order], len(place)),
+        reads=_numbered(each.type.result_processor(dialect, None) for each in reads),
+    )
+
+
+def _converted(value: Any, convert: Convert | None) -> Any:
+    return convert(value) if convert else value
+
+
+def _numbered(converts: Iterable[Convert | None]) -> tuple[tuple[int, Convert], ...]:
+    return tuple((index, convert) for index, convert in enumerate(converts) if convert)
+
+
+def _arrangement(order: list[int], width: int) -> Callable[[Row], Row]:
+    if order == list(range(width)):
+        return tuple
+    if len(order) == 1:
+        return lambda row: (row[order[0]],)
+    return itemgetter(*order)
+
+
+class Texts(TypeDecorator[list[str]]):
+    """A list of texts as one parameter: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(ARRAY(String()) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> Any:
+        texts = list(value or ())
+        return texts if dialect.name == "postgresql" else msgspec.json.encode(texts).decode()
+
+
+class _Listed(FunctionElement[str]):
+    """The texts of a list, as a subquery."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(_Listed, "postgresql")
+def _of_array(element: _Listed, compiler: SQLCompiler, **options: Any) -> str:
+    return f"(SELECT unnest({compiler.process(element.clauses, **options)}))"
+
+
+@compiles(_Listed, "sqlite")
+def _of_json(element: _Listed, compiler: SQLCompiler, **options: Any) -> str:
+    parameter = compiler.process(element.clauses, **options)
+    return f"(SELECT value FROM json_each({parameter}))"  # noqa: S608 - a placeholder, not a value
+
+
+def one_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """Whether a column's text is in the list that the parameter ``name`` holds: one text of SQL, however long the list."""
+    return column.bool_op("IN")(_Listed(bindparam(name, type_=Texts())))

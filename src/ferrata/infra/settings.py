@@ -1,0 +1,198 @@
+"""Every setting, its default, and the seeds' own names for it. Read once, in ``entry``, and handed down in parts."""
+
+import ssl
+from enum import StrEnum
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, AliasChoices, AnyHttpUrl, Field, FilePath, SecretStr, UrlConstraints
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+def _named(name: str, *aliases: str) -> AliasChoices:
+    return AliasChoices(f"FERRATA_{name}", *aliases)
+
+
+def _networks(text: str) -> str:
+    for part in filter(None, map(str.strip, text.split(","))):
+        if part != "*":
+            ip_network(part, strict=False)
+    return text
+
+
+def _authorities(file: Path) -> Path:
+    try:
+        ssl.create_default_context(cafile=str(file))
+    except (ssl.SSLError, OSError) as error:
+        raise ValueError(f"{file} holds no certificates that can be read: {error}") from error
+    return file
+
+
+HttpUrl = Annotated[AnyHttpUrl, UrlConstraints(max_length=2048)]
+Networks = Annotated[str, AfterValidator(_networks)]
+CertificateFile = Annotated[FilePath, AfterValidator(_authorities)]
+
+
+class Settings(BaseSettings):
+    """Ferrata's settings, from the environment, a `.env` file, or files in a secrets directory."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True
+    )
+
+    environment: Environment = Field(
+        Environment.DEVELOPMENT,
+        validation_alias=_named("ENVIRONMENT", "NODE_ENV"),
+        description="development, staging or production. Production insists on a master key and secure cookies.",
+    )
+    data_dir: Path = Field(
+        Path("data"),
+        validation_alias=_named("DATA_DIR"),
+        description="Where the embedded database, the generated master key and import progress are kept.",
+    )
+    database_url: str | None = Field(
+        None,
+        validation_alias=_named("DATABASE_URL", "DATABASE_URL"),
+        description="sqlite:///file.db or postgresql://user:password@host/name. Default: ferrata.db in the data directory.",
+    )
+    allow_unsafe_database: bool = Field(
+        False,
+        validation_alias=_named("ALLOW_UNSAFE_DATABASE"),
+        description="Start on a PostgreSQL whose fsync is off. Accepted events can then be lost; for throw-away tests only.",
+    )
+    host: str = Field("127.0.0.1", validation_alias=_named("HOST"), description="The address to listen on.")
+    port: int = Field(3000, ge=0, le=65535, validation_alias=_named("PORT", "PORT"), description="The port to listen on.")
+    public_url: HttpUrl | None = Field(
+        None,
+        validation_alias=_named("PUBLIC_URL"),
+        description="How people reach these pages, for links in messages. Default: http://HOST:PORT.",
+    )
+    trusted_proxies: Networks = Field(
+        "",
+        validation_alias=_named("TRUSTED_PROXIES"),
+        description="Addresses or networks, separated by commas, of proxies whose X-Forwarded-For and -Proto are believed.",
+    )
+    master_key: SecretStr | None = Field(
+        None,
+        validation_alias=_named("MASTER_KEY"),
+        description="32 bytes as base64: encrypts Klaviyo's keys at rest. Default outside production: a file in the data "
+        "directory, made on first start. Several, separated by commas: the first encrypts, the others still decrypt.",
+    )
+    klaviyo_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=_named("KLAVIYO_API_KEY", "KLAVIYO_API_KEY"),
+        description="A private key for the first store, taken over (encrypted) when that store has no connection yet.",
+    )
+    klaviyo_base_url: HttpUrl = Field(
+        AnyHttpUrl("https://a.klaviyo.com"),
+        validation_alias=_named("KLAVIYO_BASE_URL", "KLAVIYO_BASE_URL"),
+        description="Where Klaviyo's API is; with or without a trailing /api. The sandbox goes here.",
+    )
+    klaviyo_token_url: HttpUrl | None = Field(
+        None,
+        validation_alias=_named("KLAVIYO_TOKEN_URL"),
+        description="The OAuth token endpoint. Default: /oauth/token under the base URL.",
+    )
+    klaviyo_ca_file: CertificateFile | None = Field(
+        None,
+        validation_alias=_named("KLAVIYO_CA_FILE"),
+        description="A PEM file of certificate authorities to trust instead of the system's, for a proxy that inspects TLS.",
+    )
+    klaviyo_timeout_seconds: float = Field(
+        30.0,
+        gt=0,
+        le=300,
+        validation_alias=_named("KLAVIYO_TIMEOUT_SECONDS"),
+        description="The total time that one call to Klaviyo may take, from connect to the last byte.",
+    )
+    data_retention_days: int = Field(
+        7,
+        ge=0,
+        le=36500,
+        validation_alias=_named("DATA_RETENTION_DAYS", "DATA_RETENTION_DAYS"),
+        description="Delivered events older than this many days are deleted, daily at 02:00 UTC. Undelivered ones never are.",
+    )
+    attempt_retention_days: int = Field(
+        30,
+        ge=1,
+        le=36500,
+        validation_alias=_named("ATTEMPT_RETENTION_DAYS"),
+        description="How long attempts and batches are kept at most: what Klaviyo answered to each request. Those of events that "
+        "are not delivered yet, and of dead letters, are kept with them.",
+    )
+    counter_retention_days: int = Field(
+        400,
+        ge=31,
+        le=36500,
+        validation_alias=_named("COUNTER_RETENTION_DAYS"),
+        description="For how long counters are kept by the minute; older ones are kept by the day. So long, too, cleanup runs.",
+    )
+    delivery_max_age_days: int = Field(
+        30,
+        ge=1,
+        le=3650,
+        validation_alias=_named("DELIVERY_MAX_AGE_DAYS"),
+        description="How long an event is retried before it becomes a dead letter.",
+    )
+    accept_wait_ms: int = Field(
+        1500,
+        ge=0,
+        le=10_000,
+        validation_alias=_named("ACCEPT_WAIT_MS"),
+        description="How long POST /events waits for the first delivery attempt while the lane is calm. 0 never waits.",
+    )
+    max_waiting_events: int = Field(
+        50_000_000,
+        ge=1,
+        validation_alias=_named("MAX_WAITING_EVENTS"),
+        description="Accepting answers 503 beyond this many undelivered events.",
+    )
+    backlog_alarm_events: int = Field(
+        100_000,
+        ge=1,
+        validation_alias=_named("BACKLOG_ALARM_EVENTS"),
+        description="With so many undelivered events, health is degraded.",
+    )
+    log_level: str = Field(
+        "info",
+        validation_alias=_named("LOG_LEVEL", "LOG_LEVEL"),
+        pattern="^(?i:debug|info|warning|error)$",
+        description="debug, info, warning or error.",
+    )
+    log_format: str = Field(
+        "auto",
+        validation_alias=_named("LOG_FORMAT"),
+        pattern="^(auto|json|text)$",
+        description="json, text, or auto: text on a terminal, json elsewhere.",
+    )
+    metrics_token: SecretStr | None = Field(
+        None,
+        validation_alias=_named("METRICS_TOKEN"),
+        description="If set, GET /metrics asks for it as a bearer token.",
+    )
+    otel_endpoint: HttpUrl | None = Field(
+        None,
+        validation_alias=_named("OTEL_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="An OTLP/HTTP collector for traces. Unset: no tracing.",
+    )
+
+    def public_address(self) -> str:
+        """How people reach the pages, without a slash at the end."""
+        host = "localhost" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
+        host = f"[{host}]" if ":" in host else host
+        return str(self.public_url).rstrip("/") if self.public_url else f"http://{host}:{self.port}"
+
+    def has_secure_cookies(self) -> bool:
+        """Whether browsers reach the pages by https alone: then cookies are bound to that."""
+        return self.environment is Environment.PRODUCTION or self.public_address().startswith("https://")
+
+    def database(self) -> str:
+        """The database's URL, defaults applied."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'ferrata.db'}"

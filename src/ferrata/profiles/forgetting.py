@@ -1,0 +1,36 @@
+"""Deleting profiles of whom nothing is left, inside the caller's transactions. Which may go is retention's decision."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, delete, func, or_, select
+
+from ferrata.profiles.models import profiles
+from ferrata.profiles.schemas import Untouched
+
+
+class Forgetting:
+    def count(self, connection: Connection, store_id: str) -> int:
+        return connection.execute(select(func.count()).where(profiles.c.store_id == store_id)).scalar_one()
+
+    def untouched_since(
+        self, connection: Connection, store_id: str, since: datetime, after: Untouched | None, limit: int
+    ) -> list[Untouched]:
+        """Profiles that neither an event nor a reading of Klaviyo has changed since then, oldest first, from ``after`` on.
+
+        Their events, if any, were all accepted before ``since``: an event touches its person's profile in its own transaction.
+        """
+        conditions = [profiles.c.store_id == store_id, profiles.c.created_at < since, profiles.c.updated_at < since]
+        if after:
+            same_moment = and_(profiles.c.created_at == after.created_at, profiles.c.id > after.id)
+            conditions.append(or_(profiles.c.created_at > after.created_at, same_moment))
+        columns = (profiles.c.id, profiles.c.person, profiles.c.created_at)
+        query = select(*columns).where(*conditions).order_by(profiles.c.created_at, profiles.c.id).limit(limit)
+        return [Untouched(*row) for row in connection.execute(query)]
+
+    def forget_untouched(self, connection: Connection, ids: Sequence[str], since: datetime) -> int:
+        """Delete these, but for those that are touched or deleted elsewhere in this very moment."""
+        untouched = (profiles.c.id.in_(ids), profiles.c.updated_at < since)
+        locked = select(profiles.c.id).where(*untouched).order_by(profiles.c.id).with_for_update(skip_locked=True)
+        ours = list(connection.execute(locked).scalars())
+        return connection.execute(delete(profiles).where(profiles.c.id.in_(ours))).rowcount if ours else 0

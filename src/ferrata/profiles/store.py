@@ -1,0 +1,63 @@
+"""All the SQL of profiles."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from ferrata.infra.database.prepared import UPSERTS, Prepared, one_of
+from ferrata.profiles.errors import Overtaken
+from ferrata.profiles.models import profiles
+from ferrata.profiles.schemas import Profile, ProfileAttributes
+
+_FIELDS = Profile.__struct_fields__
+_CHANGING = [name for name in _FIELDS if name not in ("id", "store_id", "person", "created_at")]
+_lock_all = Prepared(
+    select(*(profiles.c[name] for name in _FIELDS))
+    .where(one_of(profiles.c.id, "ids"))
+    .order_by(profiles.c.id)
+    .with_for_update(of=profiles),
+    ["ids"],
+)
+_insert = Prepared(
+    {
+        name: insert(profiles).values({name: bindparam(name) for name in _FIELDS}).on_conflict_do_nothing()
+        for name, insert in UPSERTS.items()
+    },
+    _FIELDS,
+)
+_update = Prepared(
+    update(profiles).where(profiles.c.id == bindparam("of")).values({name: bindparam(name) for name in _CHANGING}),
+    ["of", *_CHANGING],
+)
+
+
+def lock_all(connection: Connection, ids: Iterable[str]) -> dict[str, Profile]:
+    """The profiles that exist of these, locked in one order, so that two transactions wait for each other and never in a ring."""
+    found = [_profile_of(row) for row in _lock_all.rows(connection, sorted(ids))]
+    return {profile.id: profile for profile in found}
+
+
+def find(connection: Connection, id_: str) -> Profile | None:
+    row = connection.execute(select(*(profiles.c[name] for name in _FIELDS)).where(profiles.c.id == id_)).one_or_none()
+    return _profile_of(tuple(row)) if row else None
+
+
+def insert_all(connection: Connection, new: Sequence[Profile]) -> None:
+    """Raises Overtaken."""
+    rows = [_row_of(profile, _FIELDS) for profile in sorted(new, key=lambda profile: profile.id)]
+    if _insert.many(connection, rows) != len(rows):
+        raise Overtaken
+
+
+def update_all(connection: Connection, changed: Sequence[Profile]) -> None:
+    _update.many(connection, [(profile.id, *_row_of(profile, _CHANGING)) for profile in changed])
+
+
+def _row_of(profile: Profile, names: Iterable[str]) -> tuple[Any, ...]:
+    return tuple(profile.attributes.to_json() if name == "attributes" else getattr(profile, name) for name in names)
+
+
+def _profile_of(row: tuple[Any, ...]) -> Profile:
+    values = dict(zip(_FIELDS, row, strict=True))
+    return Profile(**values | {"attributes": ProfileAttributes.from_json(values["attributes"])})

@@ -1,0 +1,15 @@
+"""Why Klaviyo did not answer a question."""
+
+from ferrata.infra.errors import FerrataError, Recovery
+
+
+class NoKey(FerrataError):
+    """This store has no Klaviyo key yet. Add one under Settings, or with: ferrata connections set-key"""
+
+    code, status, recovery = "not_connected", 503, Recovery.RECONNECT
+
+
+class KlaviyoFailed(FerrataError):
+    """Klaviyo did not answer."""
+
+    code, status, recovery = "klaviyo_failed", 502, Recovery.RETRY

@@ -1,0 +1,73 @@
+"""What stands around every page: navigation, the store and the person it is shown for, messages that wait to be read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+
+from starlette.requests import Request
+
+from ferrata.ui.flash import Flash
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    """One destination. ``letter`` is its key after ``g``; a ``count`` makes a badge: something waits for a person."""
+
+    label: str
+    href: str
+    icon: str
+    letter: str
+    count: int = 0
+    tone: str = "neutral"
+    exact: bool = False
+
+    def is_current(self, path: str) -> bool:
+        """Whether ``path`` is this destination or, unless ``exact``, lies below it."""
+        return path == self.href or (not self.exact and path.startswith(self.href + "/"))
+
+
+@dataclass(frozen=True, slots=True)
+class StoreChoice:
+    name: str
+    href: str
+    current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    name: str
+    email: str
+    sign_out_url: str = "/sign-out"
+
+
+NAVIGATION = (
+    NavItem("Overview", "/ui", "overview", "o", exact=True),
+    NavItem("Events", "/ui/events", "events", "e"),
+    NavItem("Lanes", "/ui/lanes", "lanes", "l"),
+    NavItem("Dead letters", "/ui/dead-letters", "dead-letters", "d"),
+    NavItem("Settings", "/ui/settings", "settings", "s"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chrome:
+    """Handed to every page by the one hook given to :class:`ferrata.ui.render.Pages`."""
+
+    navigation: tuple[NavItem, ...] = NAVIGATION
+    stores: tuple[StoreChoice, ...] = ()
+    person: Person | None = None
+    zone: tzinfo = field(default=UTC)
+    currency: str = "EUR"
+    flashes: tuple[Flash, ...] = ()
+
+    @property
+    def store(self) -> StoreChoice | None:
+        return next((choice for choice in self.stores if choice.current), None)
+
+
+ChromeHook = Callable[[Request], Chrome]
+
+
+def bare_chrome(_: Request) -> Chrome:
+    """For pages that are shown before anybody has signed in."""
+    return Chrome()

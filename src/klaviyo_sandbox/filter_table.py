@@ -1,0 +1,76 @@
+"""Which fields each endpoint lets you filter by, with which operators and values.
+
+Source: `x-klaviyo-filters` of Klaviyo's API description, revision 2026-07-15.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from klaviyo_sandbox.filters import Allowed
+
+AFTER_OR_BEFORE: Final = ("greater-or-equal", "greater-than", "less-or-equal", "less-than")
+JOB_STATUSES: Final = ("queued", "processing", "complete")
+
+
+def _text(*operators: str, values: tuple[str, ...] = ()) -> Allowed:
+    return Allowed(str, operators or ("any", "equals"), values, equals_list=not operators or "any" in operators)
+
+
+def _moment(*operators: str) -> Allowed:
+    return Allowed(datetime, operators or AFTER_OR_BEFORE)
+
+
+_EXACT = _text("equals")
+_SUPPRESSION = "subscriptions.email.marketing.suppression"
+_LIST_SUPPRESSION = "subscriptions.email.marketing.list_suppressions"
+
+_MEMBERS: Mapping[str, Allowed] = {
+    "email": _text(),
+    "phone_number": _text(),
+    "push_token": _text(),
+    "_kx": _EXACT,
+    "joined_group_at": _moment(),
+}
+_SUPPRESSION_JOBS: Mapping[str, Allowed] = {
+    "status": _text("equals", values=(*JOB_STATUSES, "cancelled")),
+    "list_id": _EXACT,
+    "segment_id": _EXACT,
+}
+
+FILTERS: Final[Mapping[str, Mapping[str, Allowed]]] = {
+    "/api/events": {
+        "metric_id": Allowed(str, ("equals",), equals_list=True),
+        "profile_id": _EXACT,
+        "profile": Allowed(str, ("has",)),
+        "metric": Allowed(str, ("has",)),
+        "datetime": _moment(),
+        "timestamp": Allowed(float, AFTER_OR_BEFORE),
+    },
+    "/api/lists": {
+        "name": _text(),
+        "id": _text(),
+        "created": _moment("greater-than"),
+        "updated": _moment("greater-than"),
+    },
+    "/api/lists/{id}/profiles": _MEMBERS,
+    "/api/lists/{id}/relationships/profiles": _MEMBERS,
+    "/api/metrics": {"integration.name": _EXACT, "integration.category": _EXACT},
+    "/api/profiles": {
+        "id": _text(),
+        "email": _text(),
+        "phone_number": _text(),
+        "external_id": _text(),
+        "_kx": _EXACT,
+        "created": _moment("greater-than", "less-than"),
+        "updated": _moment("greater-than", "less-than"),
+        f"{_LIST_SUPPRESSION}.reason": _EXACT,
+        f"{_LIST_SUPPRESSION}.timestamp": _moment(),
+        f"{_LIST_SUPPRESSION}.list_id": _EXACT,
+        f"{_SUPPRESSION}.reason": _EXACT,
+        f"{_SUPPRESSION}.timestamp": _moment(),
+    },
+    "/api/profile-bulk-import-jobs": {"status": _text("any", "equals", values=JOB_STATUSES)},
+    "/api/profile-suppression-bulk-create-jobs": _SUPPRESSION_JOBS,
+    "/api/profile-suppression-bulk-delete-jobs": _SUPPRESSION_JOBS,
+}

@@ -1,0 +1,65 @@
+"""The product under strace: what it syncs before it answers, and what becomes of it when a system call kills, fails or drags."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+WATCHED = "read,recvfrom,recvmsg,write,writev,sendto,sendmsg,fdatasync,fsync,pwrite64"
+_CALL = re.compile(r"^(?P<thread>\d+) +(?:<\.\.\. )?(?P<name>[a-z0-9]+)(?P<rest>.*)$")
+
+
+def strace_works(folder: Path) -> str | None:
+    """Why strace can't be used here; None if it can."""
+    if shutil.which("strace") is None:
+        return "strace is not installed"
+    tried = subprocess.run(["strace", "-D", "-f", "-o", folder / "probe", "true"], capture_output=True, text=True, check=False)
+    return None if tried.returncode == 0 and (folder / "probe").exists() else f"strace does not work here: {tried.stderr[:200]}"
+
+
+def watching(log: Path) -> tuple[str, ...]:
+    """Watch, with paths; the process stays our own child."""
+    return ("strace", "-D", "-f", "-y", "-s", "60", "-e", f"trace={WATCHED}", "-o", str(log))
+
+
+def injecting(log: Path, rule: str) -> tuple[str, ...]:
+    """``rule`` as strace has it: ``fdatasync:signal=KILL:when=7``."""
+    return (
+        "strace",
+        "-D",
+        "-f",
+        "-e",
+        f"trace={rule.partition(':')[0]}",
+        "-e",
+        f"inject={rule}",
+        "-o",
+        str(log),
+    )
+
+
+@dataclass
+class Exchange:
+    """What happened between a request's bytes and its answer's."""
+
+    syncs: int = 0
+    answered: bool = False
+
+
+def exchanges(log: Path, path: str = "POST /events") -> Iterator[Exchange]:
+    """Each request seen in a log of ``watching``, one at a time as they were made: synced before the 2xx or not."""
+    current: Exchange | None = None
+    for line in log.read_text(errors="replace").splitlines():
+        call = _CALL.match(line)
+        if call is None:
+            continue
+        name, rest = call["name"], call["rest"]
+        if name.startswith(("read", "recv")) and path in rest:
+            current = Exchange()
+        elif name in ("fdatasync", "fsync") and rest.endswith("= 0") and current and ("-wal" in rest or "resumed" in rest):
+            current.syncs += 1
+        elif name.startswith(("write", "send")) and "HTTP/1.1 20" in rest and current:
+            current.answered = True
+            yield current
+            current = None
