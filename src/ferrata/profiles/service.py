@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection
 
+from ferrata.commerce.tracked import ProfileChange
 from ferrata.infra.database import Database
 from ferrata.kit.clock import Clock
 from ferrata.profiles import store
@@ -42,6 +43,22 @@ class Profiles:
             (changed if id_ in known else new).append(profile)
         store.insert_all(connection, new)
         store.update_all(connection, changed)
+
+    def change(self, connection: Connection, store_id: str, changes: Sequence[ProfileChange], *, history: bool) -> int:
+        """Bring profiles up to these changes, in their order, and put what must be told to Klaviyo into the outbox.
+
+        Works inside the caller's transaction; say ``wake`` after its commit. ``history``: never delays what is live. Returns how
+        many are to be delivered; a change that is known already, or says nothing newer, is not.
+
+        Raises:
+            Rejected: the person or an attribute cannot be understood; nothing was written.
+            Overtaken: the transaction must be rolled back and run again.
+        """
+        raise NotImplementedError
+
+    def wake(self, store_id: str) -> None:
+        """Say, after the commit, that something new waits."""
+        raise NotImplementedError
 
     async def find(self, store_id: str, email: str) -> Profile | None:
         """The profile of this address, as ``kit.contacts.normal_email`` writes it."""

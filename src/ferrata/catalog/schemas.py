@@ -1,0 +1,71 @@
+"""What goes into the catalogue room and what comes out of it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+import msgspec
+
+Kind = Literal["item", "variant", "category"]
+Action = Literal["put", "patch", "delete"]
+KINDS: tuple[Kind, ...] = ("item", "variant", "category")
+
+
+class Relationships(msgspec.Struct, frozen=True):
+    """What a thing refers to, by external ids of the shop. None leaves as it is what is known."""
+
+    item: str | None = None  # of a variant: its item
+    categories: tuple[str, ...] | None = None  # of an item: all of its categories
+
+
+class CatalogChange(msgspec.Struct, frozen=True):
+    """What became of one thing of the shop's catalogue at ``changed_at``.
+
+    ``put`` tells everything about it, ``patch`` only what changed, ``delete`` takes it away. ``attributes`` have Klaviyo's names
+    (``title``, ``price``, ``inventory_quantity``; None clears), without ``external_id``. ``version`` is the shop's own count: of
+    two changes of one thing the one with the higher version counts, in whatever order they arrive; without versions the later
+    ``changed_at`` does.
+    """
+
+    kind: Kind
+    action: Action
+    external_id: str
+    changed_at: datetime
+    attributes: Mapping[str, Any] = {}
+    relationships: Relationships = Relationships()
+    version: int | None = None
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """What came of some changes: how many are to be delivered, say nothing new, or are older than what is known."""
+
+    accepted: int = 0
+    unchanged: int = 0
+    outdated: int = 0
+
+
+class Presence(StrEnum):
+    """Whether the shop has the thing."""
+
+    PRESENT = "present"
+    DELETED = "deleted"
+
+
+class Thing(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing of the catalogue as Ferrata knows it."""
+
+    id: str
+    store_id: str
+    kind: Kind
+    external_id: str
+    presence: Presence
+    title: str
+    attributes: Mapping[str, Any]
+    item: str | None
+    categories: tuple[str, ...]
+    version: int | None
+    changed_at: datetime
+    delivery_id: str | None
+    created_at: datetime
+    updated_at: datetime
