@@ -149,7 +149,7 @@ MUTANTS = (
     ),
     Mutant(
         "claims without a fence",
-        "delivery/lease.py",
+        "infra/leases.py",
         "        raise Fenced",
         "        return",
         "fence",

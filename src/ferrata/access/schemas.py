@@ -18,6 +18,9 @@ class Right(StrEnum):
     PROFILES_READ = "profiles:read"
     KLAVIYO_READ = "klaviyo:read"
     KLAVIYO_WRITE = "klaviyo:write"
+    SOURCES_READ = "sources:read"
+    SOURCES_WRITE = "sources:write"
+    SOURCES_MANAGE = "sources:manage"
     DELIVERY_READ = "delivery:read"
     DELIVERY_MANAGE = "delivery:manage"
     RETENTION_READ = "retention:read"
@@ -35,6 +38,8 @@ ALL_RIGHTS = frozenset(Right)
 READING = frozenset(right for right in Right if right.endswith(":read"))
 STORE_TOKEN = READING - {Right.AUDIT_READ} | {
     Right.EVENTS_WRITE,
+    Right.SOURCES_WRITE,
+    Right.SOURCES_MANAGE,
     Right.KLAVIYO_WRITE,
     Right.DELIVERY_MANAGE,
     Right.RETENTION_MANAGE,

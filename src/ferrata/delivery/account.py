@@ -8,8 +8,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ferrata.delivery import schedule
 from ferrata.delivery.breaker import Breaker
-from ferrata.delivery.lease import STOP_SENDING_AFTER_SECONDS, Lease
 from ferrata.delivery.models import attempts, quotas
+from ferrata.infra.leases import STOP_SENDING_AFTER_SECONDS, Lease
 from ferrata.kit.clock import Clock
 from ferrata.klaviyo.limits import Limiter
 from ferrata.klaviyo.outcome import Outcome

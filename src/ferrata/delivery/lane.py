@@ -15,12 +15,12 @@ from ferrata.delivery.account import Account
 from ferrata.delivery.agenda import Agenda
 from ferrata.delivery.backlog import CALM, Choice, Room, choose
 from ferrata.delivery.families import FAMILIES
-from ferrata.delivery.lease import Fenced, hold
 from ferrata.delivery.request import Request
 from ferrata.delivery.schemas import LaneKey
 from ferrata.delivery.sender import Gone, Sender, Settled
 from ferrata.delivery.tools import Tools
 from ferrata.infra.errors import StorageUnavailable
+from ferrata.infra.leases import Fenced, hold
 from ferrata.kit.ids import new_id
 
 log = structlog.get_logger()

@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from ferrata.delivery import books
 from ferrata.delivery.account import Account
-from ferrata.delivery.lease import hold
 from ferrata.delivery.tools import Tools
+from ferrata.infra.leases import hold
 
 LINGER_SECONDS = 0.1
 MOST_AT_ONCE = 100

@@ -145,15 +145,6 @@ quotas = Table(
     Column("failures", Integer, nullable=False, server_default="0"),
 )
 
-leases = Table(
-    "leases",
-    metadata,
-    Column("name", String(80), primary_key=True),
-    Column("owner", String(80), nullable=False),
-    Column("fence", Integer, nullable=False),
-    Column("expires_at", Instant, nullable=False),
-)
-
 delivery_minutes = Table(
     "delivery_minutes",
     metadata,

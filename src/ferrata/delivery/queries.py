@@ -8,9 +8,10 @@ from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or
 
 from ferrata.delivery.account import EVERY_OPERATION
 from ferrata.delivery.families import FAMILIES
-from ferrata.delivery.models import attempts, deliveries, delivery_minutes, lanes, leases, quotas
+from ferrata.delivery.models import attempts, deliveries, delivery_minutes, lanes, quotas
 from ferrata.delivery.outbox import HISTORY, LIVE
 from ferrata.delivery.schemas import Attempt, Delivery, Family, Lane, LaneKey, Minute, State, Story, Totals
+from ferrata.infra.leases import leases
 
 ATTEMPTS_SHOWN = 500
 

@@ -11,13 +11,13 @@ from ferrata.delivery import account as accounts
 from ferrata.delivery import books, parking, schedule
 from ferrata.delivery.account import Account, Block
 from ferrata.delivery.families import FAMILIES
-from ferrata.delivery.lease import hold
 from ferrata.delivery.ledger import Ledger
 from ferrata.delivery.request import Request
 from ferrata.delivery.schemas import LaneKey
 from ferrata.delivery.tools import Tools
 from ferrata.delivery.verdict import Action, Case, Verdict, judge
 from ferrata.infra.errors import NeedsReconnect, Transient
+from ferrata.infra.leases import hold
 from ferrata.kit.ids import new_id
 from ferrata.klaviyo.outcome import Executed, Outcome
 

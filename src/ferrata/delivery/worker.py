@@ -14,14 +14,14 @@ from sqlalchemy import Connection
 
 from ferrata.connections.schemas import Credential
 from ferrata.delivery import account as accounts
-from ferrata.delivery import lease as leases
 from ferrata.delivery import outbox, signals
 from ferrata.delivery.account import Account
 from ferrata.delivery.lane import Lane
-from ferrata.delivery.lease import RENEW_EVERY_SECONDS
 from ferrata.delivery.schemas import LaneKey
 from ferrata.delivery.tools import Tools
+from ferrata.infra import leases
 from ferrata.infra.errors import NeedsReconnect, Transient
+from ferrata.infra.leases import RENEW_EVERY_SECONDS
 
 log = structlog.get_logger()
 

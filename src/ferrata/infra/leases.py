@@ -1,4 +1,5 @@
-"""Who may send on an account: one worker at a time, for as long as its lease lives, proven by a fencing token.
+"""Who may work on something, such as an account or a source: one process at a time, for as long as its lease lives, proven by a
+fencing token.
 
 Every take-over raises the fence; whatever a former owner still tries to write carries the old one and is refused. On PostgreSQL
 the instants are the database's own, so that the clocks of the machines do not matter.
@@ -8,11 +9,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    String,
+    Table,
+    bindparam,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
-from ferrata.delivery.models import leases
-from ferrata.infra.columns import Instant
+from ferrata.infra.columns import Instant, metadata
 from ferrata.infra.database.prepared import Prepared
 from ferrata.infra.errors import FerrataError, Recovery
 
@@ -21,9 +35,18 @@ RENEW_EVERY_SECONDS = 2.0
 STOP_SENDING_AFTER_SECONDS = 7.0
 """Without a renewal for this long an owner sends no more, well before anybody else can take over."""
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("owner", String(80), nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
 
 class Fenced(FerrataError):
-    """Another worker has taken this account over; nothing was written."""
+    """Another process has taken this over; nothing was written."""
 
     code, status, recovery = "fenced", 409, Recovery.REJECT
 
