@@ -3,7 +3,7 @@
 import hashlib
 
 from ferrata.connections.errors import NotAKey
-from ferrata.connections.schemas import Connection, Status, Tested
+from ferrata.connections.schemas import Connection, Method, Status, Tested
 from ferrata.connections.store import Kept
 from ferrata.infra.crypto import SecretBox
 from ferrata.kit.clock import Clock
@@ -33,6 +33,7 @@ class Keys:
             detail=tested.detail if tested else "Not tested yet.",
             tested_at=now if tested else None,
             created_at=now,
+            method=Method.PRIVATE_KEY,
         )
         # Keys of one account share its quota: two stores on one account must be counted together.
         quota_id = f"account:{account_id}" if account_id else f"key:{fingerprint(key)}"

@@ -19,7 +19,8 @@ connections = Table(
     metadata,
     Column("store_id", String(32), ForeignKey("stores.id", ondelete="CASCADE"), primary_key=True),
     Column("version", String(36), nullable=False),  # another with every key that is set
-    Column("sealed_key", Text, nullable=False),  # infra.crypto, bound to this row
+    Column("sealed_key", Text, nullable=False),  # infra.crypto, bound to this row; empty for OAuth
+    Column("installation_id", String(36)),  # of oauth_installations, where the store is connected by OAuth
     Column("hint", String(16), nullable=False),  # the key's last four characters
     Column("quota_id", String(80), nullable=False),
     Column("account_id", String(64)),

@@ -22,6 +22,11 @@ class Status(StrEnum):
     ERROR = "error"
 
 
+class Method(StrEnum):
+    PRIVATE_KEY = "private_key"
+    OAUTH = "oauth"
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """A store's connection as people and programs see it. ``tested_at`` None: the key was taken over without a test."""
@@ -34,6 +39,7 @@ class Connection:
     detail: str | None = None
     tested_at: datetime | None = None
     created_at: datetime | None = None
+    method: Method | None = None
 
 
 @dataclass(frozen=True, slots=True)

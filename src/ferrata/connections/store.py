@@ -8,7 +8,7 @@ from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ferrata.connections.models import connections, stores
-from ferrata.connections.schemas import Connection, Status, Store
+from ferrata.connections.schemas import Connection, Method, Status, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Kept:
     version: str
     sealed_key: str
     quota_id: str
+    installation_id: str | None = None  # connected by OAuth: then there is no key
 
 
 def all_stores(transaction: Transaction) -> list[Store]:
@@ -55,6 +56,7 @@ def replace_connection(transaction: Transaction, kept: Kept) -> None:
             store_id=kept.seen.store_id,
             version=kept.version,
             sealed_key=kept.sealed_key,
+            installation_id=kept.installation_id,
             hint=kept.seen.hint,
             quota_id=kept.quota_id,
             account_id=kept.seen.account_id,
@@ -91,5 +93,6 @@ def _kept(row: Row[Any]) -> Kept:
         detail=row.detail,
         tested_at=row.tested_at,
         created_at=row.created_at,
+        method=Method.OAUTH if row.installation_id else Method.PRIVATE_KEY,
     )
-    return Kept(seen, row.version, row.sealed_key, row.quota_id)
+    return Kept(seen, row.version, row.sealed_key, row.quota_id, row.installation_id)

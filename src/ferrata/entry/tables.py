@@ -3,10 +3,12 @@
 import ferrata.access.models
 import ferrata.audit.models
 import ferrata.connections.models
+import ferrata.connections.oauth_models
 import ferrata.delivery.models
 import ferrata.events.models
 import ferrata.health.models
 import ferrata.infra.allowance
+import ferrata.infra.incidents
 import ferrata.infra.schedule.claims
 import ferrata.profiles.models
 import ferrata.retention.models  # noqa: F401 - imported so that the tables join the metadata
