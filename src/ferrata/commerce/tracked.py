@@ -52,3 +52,11 @@ class ProfileChange(msgspec.Struct, frozen=True):
     attributes: Mapping[str, Any]
     changed_at: datetime
     unique_id: str
+
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def json_of(attributes: Mapping[str, Any]) -> bytes:
+    """Attributes as JSON: decimals are numbers, digit by digit as they were computed."""
+    return _encoder.encode(attributes)

@@ -14,6 +14,7 @@ from ferrata.access.http import Gate
 from ferrata.access.passwords import Passwords
 from ferrata.access.service import Access
 from ferrata.audit.service import Audit
+from ferrata.commerce.exchange import Exchange
 from ferrata.connections.clients import Clients
 from ferrata.connections.keys import Keys
 from ferrata.connections.service import Connections
@@ -23,6 +24,7 @@ from ferrata.delivery.tools import Tools
 from ferrata.delivery.watch import Watch
 from ferrata.delivery.worker import Worker, worker_name
 from ferrata.entry.frame import chrome
+from ferrata.entry.rates import open_rates
 from ferrata.events.service import Events
 from ferrata.health.metrics import Metrics
 from ferrata.health.service import Health, Parts
@@ -57,6 +59,7 @@ class Wiring:
     worker: Worker
     profiles: Profiles
     events: Events
+    exchange: Exchange
     readthrough: ReadThrough
     retention: Retention
     scheduler: Scheduler
@@ -119,6 +122,7 @@ def build(
     profiles = Profiles(database, clock)
     traced = telemetry.accepted if telemetry.is_tracing else None
     events = Events(database, clock, profiles, delivery, worker=name, longest_queue=settings.max_waiting_events, traced=traced)
+    exchange = Exchange(into=settings.commerce_currency, rates=open_rates(settings.commerce_rates))
     readthrough = ReadThrough(connections, profiles, clock)
     rooms = Retained(connections, delivery, profiles, events)
     retention = Retention(database, clock, audit, Policy.of(settings), rooms)
@@ -140,6 +144,7 @@ def build(
         worker,
         profiles,
         events,
+        exchange,
         readthrough,
         retention,
         scheduler,

@@ -160,6 +160,19 @@ class Settings(BaseSettings):
         validation_alias=_named("BACKLOG_ALARM_EVENTS"),
         description="With so many undelivered events, health is degraded.",
     )
+    commerce_currency: str | None = Field(
+        None,
+        validation_alias=_named("COMMERCE_CURRENCY"),
+        pattern="^[A-Z]{3}$",
+        description="Values of events that sources make are reported in this currency (ISO 4217), the original kept beside. "
+        "Default: every amount stays in its own.",
+    )
+    commerce_rates: str = Field(
+        "none",
+        validation_alias=_named("COMMERCE_RATES"),
+        description="Where exchange rates come from: none, table:PATH, ecb:PATH (the European Central Bank's CSV or XML), or "
+        "python:NAME, an entry point of the group ferrata.rates.",
+    )
     log_level: str = Field(
         "info",
         validation_alias=_named("LOG_LEVEL", "LOG_LEVEL"),
