@@ -17,6 +17,7 @@ class Relationships(msgspec.Struct, frozen=True):
 
     item: str | None = None  # of a variant: its item
     categories: tuple[str, ...] | None = None  # of an item: all of its categories
+    variants: tuple[str, ...] | None = None  # of an item: all of its variants; those known besides are deleted
 
 
 class CatalogChange(msgspec.Struct, frozen=True):
@@ -24,8 +25,8 @@ class CatalogChange(msgspec.Struct, frozen=True):
 
     ``put`` tells everything about it, ``patch`` only what changed, ``delete`` takes it away. ``attributes`` have Klaviyo's names
     (``title``, ``price``, ``inventory_quantity``; None clears), without ``external_id``. ``version`` is the shop's own count: of
-    two changes of one thing the one with the higher version counts, in whatever order they arrive; without versions the later
-    ``changed_at`` does.
+    two changes of one thing the one with the higher version counts, in whatever order they arrive; between equal versions, and
+    where one of them has none, the later ``changed_at`` does.
     """
 
     kind: Kind
