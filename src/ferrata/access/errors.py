@@ -12,9 +12,15 @@ class LacksRight(Forbidden):
 
 
 class OtherStore(Forbidden):
-    """This token belongs to another store."""
+    """This token or person belongs to another store."""
 
     code = "other_store"
+
+
+class NoStore(Forbidden):
+    """You have a role in no store yet. Ask an owner or admin of yours for an invitation."""
+
+    code = "no_store"
 
 
 class UnknownToken(Unauthenticated):

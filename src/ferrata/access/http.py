@@ -1,12 +1,14 @@
 """Every route says here what it needs: ``Depends(needs(Right.X))``, ``@guarded(Right.X)`` or ``Depends(public)``.
 
+A right is asked for in the store that the route is about: the one in its path, else in the header, the query or, on pages, the
+last choice. The order is that of the seeds: who is asking (401), may they, there (403), and only then what there is (404).
 A route that says nothing is refused when the application is put together.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import Security
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
@@ -16,16 +18,21 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from ferrata.access.cookies import Cookies
-from ferrata.access.errors import OtherStore, UnknownToken
+from ferrata.access.errors import NoStore, OtherStore, UnknownToken
 from ferrata.access.schemas import Browser, Principal, Right
 from ferrata.access.service import Access
-from ferrata.infra.errors import Problem, Rejected, Unauthenticated
+from ferrata.infra.errors import FerrataError, Forbidden, NotFound, Problem, Rejected, Unauthenticated
 
 STORE_HEADER = "Ferrata-Store"
 STORE_COOKIE = "ferrata_store"
+STORE_IN_PATH = ("storePublicId", "store", "store_id")
+"""A route whose path has one of these places is about the store that stands there."""
 _BEARER = HTTPBearer(auto_error=False, description="A token made with `ferrata tokens create` or under Settings, Tokens.")
 _SECRETS_IN_QUERY = frozenset({"apikey", "api_key", "token", "access_token", "key", "password"})
 Endpoint = Callable[[Request], Awaitable[Response]]
+OnRefused = Callable[[Request, Principal | None, FerrataError], Awaitable[None]]
+"""Told of every 401 and 403 that this gate gives: who asked, if that is known, and why not."""
+KNOWN: Literal["known"] = "known"
 _NOTHING: Any = object()
 
 
@@ -41,6 +48,7 @@ class Gate:
     access: Access
     cookies: Cookies
     choose_store: ChooseStore
+    on_refused: OnRefused | None = None
 
 
 def gate_of(request: Request) -> Gate:
@@ -51,10 +59,12 @@ def gate_of(request: Request) -> Gate:
 async def principal(request: Request) -> Principal:
     """Who is asking, by bearer token or else by session cookie; found once for each request.
 
+    Its rights are those that hold everywhere; for a decision about a store take what ``needs`` hands over.
+
     Raises:
         Unauthenticated: nobody is.
         UnknownToken: the token is not, or no longer, good. A session beside it does not help.
-        Rejected: a secret stands in the address, where every log on the way would keep it.
+        Rejected: a secret stands in the address, where every log on the way would keep it, or there are two tokens.
     """
     found: Principal | None = getattr(request.state, "principal", None)
     if found is None:
@@ -67,7 +77,10 @@ async def principal(request: Request) -> Principal:
 
 async def _authenticated(request: Request) -> Principal:
     gate = gate_of(request)
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    given = request.headers.getlist("authorization")
+    if len(given) > 1:
+        raise Rejected("There are two Authorization headers. Which of them counts is not for us to guess: send one.")
+    scheme, _, secret = given[0].partition(" ") if given else ("", "", "")
     if scheme:
         found = await gate.access.authenticate_token(secret.strip()) if scheme.lower() == "bearer" else None
         if found is None:
@@ -87,45 +100,110 @@ def _refuse_secrets_in(names: Iterable[str]) -> None:
             raise Rejected(problems=(Problem(name, sentence),))
 
 
-async def store_of(request: Request) -> str:
-    """The id of the store that this request is about.
-
-    A token for one store decides it. Otherwise the header ``Ferrata-Store``, the query's ``store`` or, on pages, the last
-    choice does, and failing these the only or first store.
-
-    Raises:
-        OtherStore: the token is for another store than the one named.
-        NotFound: there is no such store.
-    """
-    who = await principal(request)
+def named_store(request: Request) -> str | None:
+    """The store that this request names: in its path, else in the header ``Ferrata-Store``, else in the query."""
+    if places := request.path_params:
+        for place in STORE_IN_PATH:
+            if place in places:
+                return str(places[place])
     named = request.headers.get(STORE_HEADER)
     if not named and request.scope["query_string"]:
         named = request.query_params.get("store")
+    return named or None
+
+
+async def store_of(request: Request) -> str:
+    """The id of the store that this request is about.
+
+    A token for one store decides it. Otherwise the path, the header ``Ferrata-Store``, the query's ``store`` or, on pages, the
+    last choice does, and failing these the only or first store, among those in which the person has a role.
+
+    Raises:
+        OtherStore: it is about a store where this token or person has no business, be there such a store or not.
+        NoStore: this person has a role in no store yet.
+        NotFound: there is no such store.
+    """
+    who = await principal(request)
+    named = named_store(request)
     if who.store_id is not None:
         if named and named != who.store_id:
             raise OtherStore(f"This token belongs to the store {who.store_id!r}.")
         return who.store_id
-    if not named and who.kind == "person":
-        named = request.cookies.get(STORE_COOKIE)
-    return await gate_of(request).choose_store(named or None)
+    if who.kind == "person" and not who.rights:
+        return _seated(who, named, request.cookies.get(STORE_COOKIE))
+    choose = gate_of(request).choose_store
+    if named is None and who.kind == "person" and (chosen := request.cookies.get(STORE_COOKIE)):
+        try:
+            return await choose(chosen)
+        except NotFound:  # a cookie of another installation, or of a store that is gone
+            return await choose(None)
+    return await choose(named)
+
+
+def _seated(who: Principal, named: str | None, last: str | None) -> str:
+    if named:
+        if named not in who.seats:
+            raise OtherStore(f"You are not a member of a store {named!r}. Its owners and admins can invite you.")
+        return named
+    if not who.seats:
+        raise NoStore
+    return last if last is not None and last in who.seats else min(who.seats)
+
+
+async def authorized(request: Request, right: Right | None) -> Principal:
+    """Who is asking, once they have the right in the store that the request is about; None: whoever is known.
+
+    Raises:
+        Unauthenticated, UnknownToken, Rejected: as ``principal`` does.
+        LacksRight, OtherStore, NoStore: 403.
+        NotFound: the store in the path is not there; told only to those whose right holds in every store.
+    """
+    try:
+        who = await principal(request)
+        return who if right is None else await _allowed(request, who, right)
+    except (Forbidden, Unauthenticated) as error:
+        await tell_refused(request, error)
+        raise
+
+
+async def _allowed(request: Request, who: Principal, right: Right) -> Principal:
+    if who.kind == "person" and (who.seats or not who.rights):
+        # A stranger hears the same of a foreign store and of one that is not there.
+        named = named_store(request) if who.rights else None
+        who = who.within(named or await store_of(request))
+    who.require(right)
+    if who.store_id is not None or not request.path_params.keys().isdisjoint(STORE_IN_PATH):
+        await store_of(request)
+    return who
+
+
+async def tell_refused(request: Request, error: FerrataError) -> None:
+    """Tell whoever keeps the books of refusals; each request once."""
+    on_refused = gate_of(request).on_refused
+    if on_refused is not None and not getattr(request.state, "refused", False):
+        request.state.refused = True
+        await on_refused(request, getattr(request.state, "principal", None), error)
 
 
 class Needs:
-    """A dependency: gives the principal, if it has the right."""
+    """A dependency: gives the principal, if it has the right. ``right`` None: whoever is signed in or has a token."""
 
-    def __init__(self, right: Right) -> None:
+    def __init__(self, right: Right | None) -> None:
         self.right = right
 
     async def __call__(
         self, request: Request, _bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)] = None
     ) -> Principal:
-        who = await principal(request)
-        who.require(self.right)
-        return who
+        return await authorized(request, self.right)
 
 
 def needs(right: Right) -> Needs:
     return Needs(right)
+
+
+def known() -> Needs:
+    """For what everybody may do who is signed in or has a token: their own session and password."""
+    return Needs(None)
 
 
 def public() -> None:
@@ -137,7 +215,7 @@ def guarded(right: Right) -> Callable[[Endpoint], Endpoint]:
 
     def around(endpoint: Endpoint) -> Endpoint:
         async def checked(request: Request) -> Response:
-            (await principal(request)).require(right)
+            await authorized(request, right)
             return await endpoint(request)
 
         checked.right = right  # type: ignore[attr-defined]  # read by declared_rights
@@ -158,17 +236,19 @@ class Undeclared(Exception):
     """A route says neither which right it needs nor that it is public."""
 
 
-def declared_rights(routes: Sequence[BaseRoute]) -> Iterator[tuple[RouteContext, Right | None]]:
-    """Every route with the right that it needs; None where it is public.
+def declared_rights(routes: Sequence[BaseRoute]) -> Iterator[tuple[RouteContext, Right | Literal["known"] | None]]:
+    """Every route with the right that it needs; ``KNOWN`` where being known is enough, None where it is public.
 
     Raises:
         Undeclared: a route says nothing, or several things.
     """
     for route in iter_route_contexts(routes):
-        said: set[Right | None] = set()
+        said: set[Right | Literal["known"] | None] = set()
         if isinstance(route.original_route, APIRoute):
             calls = [dependency.call for dependency in route.dependant.dependencies]
-            said |= {call.right for call in calls if isinstance(call, Needs)} | {None for call in calls if call is public}
+            said |= {call.right or KNOWN for call in calls if isinstance(call, Needs)} | {
+                None for call in calls if call is public
+            }
         elif (plain := getattr(route.endpoint, "right", _NOTHING)) is not _NOTHING:
             said.add(plain)
         if len(said) != 1:

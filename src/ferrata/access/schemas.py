@@ -1,9 +1,10 @@
 """Rights, roles, and who is asking."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Literal
 
 from ferrata.access.errors import LacksRight
@@ -23,12 +24,20 @@ class Right(StrEnum):
     SOURCES_MANAGE = "sources:manage"
     DELIVERY_READ = "delivery:read"
     DELIVERY_MANAGE = "delivery:manage"
+    FLAGS_READ = "flags:read"
+    FLAGS_MANAGE = "flags:manage"
+    ALERTS_READ = "alerts:read"
+    ALERTS_MANAGE = "alerts:manage"
     RETENTION_READ = "retention:read"
     RETENTION_MANAGE = "retention:manage"
     CONNECTIONS_READ = "connections:read"
     CONNECTIONS_MANAGE = "connections:manage"
-    STORES_MANAGE = "stores:manage"
-    ACCESS_MANAGE = "access:manage"
+    STORES_EDIT = "stores:edit"  # name, time zone, currency of a store that is there
+    STORES_MANAGE = "stores:manage"  # make stores
+    MEMBERS_READ = "members:read"
+    MEMBERS_MANAGE = "members:manage"
+    TOKENS_MANAGE = "tokens:manage"
+    ACCESS_MANAGE = "access:manage"  # the people of the whole installation, and tokens for every store
     AUDIT_READ = "audit:read"
     HEALTH_READ = "health:read"
     METRICS_READ = "metrics:read"
@@ -36,7 +45,10 @@ class Right(StrEnum):
 
 ALL_RIGHTS = frozenset(Right)
 READING = frozenset(right for right in Right if right.endswith(":read"))
-STORE_TOKEN = READING - {Right.AUDIT_READ} | {
+INSTALLATION_RIGHTS = frozenset({Right.ACCESS_MANAGE, Right.STORES_MANAGE, Right.HEALTH_READ, Right.METRICS_READ})
+"""What concerns all stores at once: no role in a store holds these."""
+STORE_RIGHTS = ALL_RIGHTS - INSTALLATION_RIGHTS
+STORE_TOKEN = READING - {Right.AUDIT_READ, Right.MEMBERS_READ} | {
     Right.EVENTS_WRITE,
     Right.SOURCES_WRITE,
     Right.SOURCES_MANAGE,
@@ -48,17 +60,45 @@ STORE_TOKEN = READING - {Right.AUDIT_READ} | {
 
 
 class Role(StrEnum):
+    """In the whole installation. A member may do only what the stores say in which they have a role."""
+
     ADMINISTRATOR = "administrator"
     READER = "reader"
+    MEMBER = "member"
 
     @property
     def rights(self) -> frozenset[Right]:
-        return ALL_RIGHTS if self is Role.ADMINISTRATOR else READING
+        return {Role.ADMINISTRATOR: ALL_RIGHTS, Role.READER: READING, Role.MEMBER: frozenset[Right]()}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRole:
+    """What somebody is in one store. ``store_id`` None: a role that every store has; else one that this store made."""
+
+    name: str
+    level: int
+    rights: frozenset[Right]
+    store_id: str | None = None
+    id: str | None = None
+
+    @property
+    def effective(self) -> frozenset[Right]:
+        """The rights without those for which the level does not suffice."""
+        return frozenset(right for right in self.rights if self.level >= LEAST_LEVEL.get(right, 0))
+
+
+LEAST_LEVEL: Mapping[Right, int] = MappingProxyType({Right.CONNECTIONS_MANAGE: 80})
+"""Rights that a role's level must reach as well: keys are for owners and admins, whatever a role of one's own says."""
+HIGHEST_LEVEL = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking: a program with a token, or a person with a session. ``store_id`` None: every store."""
+    """Who is asking: a program with a token, or a person with a session.
+
+    ``rights`` hold in every store, or in the one of ``store_id``. What a person may do beyond that in single stores is in
+    ``seats``; ``within`` gives the principal as it is towards one store, and that is what a route's ``needs`` hands over.
+    """
 
     kind: Literal["token", "person"]
     id: str
@@ -67,6 +107,8 @@ class Principal:
     rights: frozenset[Right]
     session_id: str | None = None
     email: str | None = None
+    seats: Mapping[str, StoreRole] = field(default_factory=dict)
+    level: int = HIGHEST_LEVEL
 
     def may(self, right: Right) -> bool:
         return right in self.rights
@@ -74,7 +116,19 @@ class Principal:
     def require(self, right: Right) -> None:
         """Raises LacksRight, which names what is needed."""
         if not self.may(right):
-            raise LacksRight(f"This needs the right {right}, which {self.name!r} does not have.")
+            raise LacksRight(f"Insufficient permissions: this needs the right {right}, which {self.name!r} does not have.")
+
+    def sees(self, store_id: str) -> bool:
+        """Whether this store is any business of theirs."""
+        return self.store_id == store_id or store_id in self.seats or (self.store_id is None and bool(self.rights))
+
+    def within(self, store_id: str) -> "Principal":
+        """Towards one store: bound to it as soon as a seat there is what gives a right."""
+        seat = self.seats.get(store_id)
+        if seat is None or seat.effective <= self.rights:
+            return self
+        level = max(seat.level, self.level) if self.rights else seat.level
+        return replace(self, store_id=store_id, rights=self.rights | seat.effective, level=level)
 
     @property
     def actor(self) -> Actor:
@@ -89,6 +143,44 @@ class Person:
     role: Role
     created_at: datetime
     signed_in_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody's place in one store."""
+
+    person_id: str
+    store_id: str
+    email: str
+    name: str
+    role: str
+    created_at: datetime
+    signed_in_at: datetime | None
+
+
+class Purpose(StrEnum):
+    INVITATION = "invitation"
+    RESET = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A secret that is good for one use: an invitation, or a new password. ``store_id`` None: of the whole installation."""
+
+    id: str
+    purpose: Purpose
+    email: str
+    store_id: str | None
+    role: str
+    made_by: str
+    made_by_name: str
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None = None
+    withdrawn_at: datetime | None = None
+
+    def is_open(self, now: datetime) -> bool:
+        return self.used_at is None and self.withdrawn_at is None and now < self.expires_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +226,7 @@ class Token:
     expires_at: datetime | None
     used_at: datetime | None
     revoked_at: datetime | None
+    made_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

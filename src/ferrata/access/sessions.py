@@ -12,11 +12,11 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import Connection
 
-from ferrata.access import store
+from ferrata.access import member_store, store
 from ferrata.access.errors import NotSignedIn, TooManyGuesses
 from ferrata.access.passwords import Passwords
 from ferrata.access.people import normal_email
-from ferrata.access.schemas import Browser, Person, Principal, Session, SignedIn
+from ferrata.access.schemas import HIGHEST_LEVEL, Browser, Person, Principal, Role, Session, SignedIn, StoreRole
 from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
 from ferrata.infra.allowance import Allowance, give_back
@@ -61,10 +61,10 @@ class Sessions:
 
     async def authenticate(self, secret: str) -> Principal | None:
         """Who is signed in with this secret; None if it was ended, is too old, or was not used for a week."""
-        found = await self._database.read(lambda connection: store.find_session(connection, digest(secret)))
+        found = await self._database.read(lambda connection: _find(connection, digest(secret)))
         if found is None:
             return None
-        session, person = found
+        session, person, seats = found
         now = self._clock.now()
         if session.expires_at <= now or now - session.seen_at > IDLE:
             return None
@@ -73,7 +73,9 @@ class Sessions:
                 await self._database.write(lambda connection: store.touch_session(connection, session.id, now))
             except StorageUnavailable as error:  # reading must go on while nothing can be written
                 log.warning("access.use_not_noted", session_id=session.id, error=error.message)
-        return Principal("person", person.id, person.name, None, person.role.rights, session.id, person.email)
+        level = HIGHEST_LEVEL if person.role is Role.ADMINISTRATOR else 0
+        rights = person.role.rights
+        return Principal("person", person.id, person.name, None, rights, session.id, person.email, seats, level)
 
     async def end(self, session_id: str, *, actor: Actor) -> None:
         """End one session; its browser is signed out with its next request.
@@ -135,6 +137,11 @@ class Sessions:
 
         await self._database.write(work)
         return SignedIn(person, secret, session.expires_at, known)
+
+
+def _find(connection: Connection, secret_hash: str) -> tuple[Session, Person, dict[str, StoreRole]] | None:
+    found = store.find_session(connection, secret_hash)
+    return (*found, member_store.seats_of(connection, found[1].id)) if found else None
 
 
 def _network(address: str) -> str:

@@ -20,6 +20,7 @@ def add(connection: Connection, token: Token, secret_hash: str) -> None:
             rights=" ".join(sorted(token.rights)),
             created_at=token.created_at,
             expires_at=token.expires_at,
+            made_by=token.made_by,
         )
     )
 
@@ -60,4 +61,5 @@ def _token(row: Row[Any]) -> Token:
         expires_at=row.expires_at,
         used_at=row.used_at,
         revoked_at=row.revoked_at,
+        made_by=row.made_by,
     )

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from ferrata.access import token_store as store
-from ferrata.access.schemas import STORE_TOKEN, CreatedToken, Principal, Right, Token
+from ferrata.access.schemas import HIGHEST_LEVEL, STORE_TOKEN, CreatedToken, Principal, Right, Token
 from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
 from ferrata.infra.crypto import digest
@@ -23,6 +23,8 @@ log = structlog.get_logger()
 
 PREFIX = "frt_"
 CACHE_SECONDS = 1.5
+TOKEN_LEVEL = 80
+"""As an admin's: a token that may manage members makes no owners, unless it may manage the whole installation."""
 _USE_NOTED_EVERY = timedelta(minutes=1)
 _MOST_CACHED = 10_000
 
@@ -58,7 +60,8 @@ class Tokens:
         now = self._clock.now()
         _check(name, rights, expires_at, now)
         secret = self._make_secret()
-        token = Token(new_id(now), name.strip(), secret[:8], store_id, rights, now, expires_at, None, None)
+        made_by = actor.id if actor.kind == "person" else None
+        token = Token(new_id(now), name.strip(), secret[:8], store_id, rights, now, expires_at, None, None, made_by)
 
         def work(connection: Connection) -> None:
             store.add(connection, token, digest(secret))
@@ -76,7 +79,8 @@ class Tokens:
         now = self._clock.now()
         if token is None or token.revoked_at or (token.expires_at and token.expires_at <= now):
             return None
-        return Principal("token", token.id, token.name, token.store_id, token.rights)
+        level = HIGHEST_LEVEL if Right.ACCESS_MANAGE in token.rights else TOKEN_LEVEL
+        return Principal("token", token.id, token.name, token.store_id, token.rights, level=level)
 
     async def revoke(self, token_id: str, *, actor: Actor) -> Token:
         """End a token; revoking it again changes nothing.

@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo
 from starlette.requests import Request
 
 from ferrata.access.http import principal, store_of
+from ferrata.access.schemas import Right
 from ferrata.connections.service import Connections
 from ferrata.delivery.service import DeliveryService
+from ferrata.infra.errors import Forbidden, NotFound
 from ferrata.ui.chrome import NAVIGATION, Chrome, Person, StoreChoice, bare_chrome
 
 DEAD_LETTERS = "/ui/dead-letters"
@@ -23,21 +25,30 @@ class Frame:
 
     async def __call__(self, request: Request) -> None:
         who = await principal(request)
-        current = await store_of(request)
+        person = Person(who.name, who.email) if who.email else None
+        try:
+            current = await store_of(request)
+        except (Forbidden, NotFound):  # the page itself says so, or is about no store, as one's own profile is
+            request.state.chrome = Chrome(navigation=(), person=person)
+            return
         stores = await self._connections.stores()
         shown = next(store for store in stores if store.id == current)
         choices = tuple(
             StoreChoice(store.name, f"/ui/stores/{quote(store.id)}/show", store.id == current)
             for store in stores
-            if who.store_id in (None, store.id)
+            if who.sees(store.id)
         )
-        dead = await self._delivery.dead_count(current)
+        rights = who.within(current).rights
+        dead = await self._delivery.dead_count(current) if Right.DELIVERY_READ in rights else 0
         request.state.chrome = Chrome(
             navigation=tuple(
-                replace(item, count=dead, tone="dead") if item.href == DEAD_LETTERS else item for item in NAVIGATION
+                replace(item, count=dead, tone="dead") if item.href == DEAD_LETTERS else item
+                for item in NAVIGATION
+                if not item.needs or item.needs in rights
             ),
             stores=choices,
-            person=Person(who.name, who.email) if who.email else None,
+            person=person,
+            rights=rights,
             zone=ZoneInfo(shown.time_zone),
             currency=shown.currency,
         )

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute, APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ferrata.access.http import Needs, principal
+from ferrata.access.http import Needs, authorized
 
 
 class HotRoute(APIRoute):
@@ -25,7 +25,7 @@ class HotRoute(APIRoute):
         endpoint = self.endpoint
 
         async def checked(request: Request) -> Response:
-            (await principal(request)).require(right)
+            await authorized(request, right)
             response: Response = await endpoint(request)
             return response
 

@@ -11,7 +11,10 @@ from ferrata.ui.flash import Flash
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
-    """One destination. ``letter`` is its key after ``g``; a ``count`` makes a badge: something waits for a person."""
+    """One destination. ``letter`` is its key after ``g``; a ``count`` makes a badge: something waits for a person.
+
+    ``needs``: shown only to those who have this right.
+    """
 
     label: str
     href: str
@@ -20,6 +23,7 @@ class NavItem:
     count: int = 0
     tone: str = "neutral"
     exact: bool = False
+    needs: str | None = None
 
     def is_current(self, path: str) -> bool:
         """Whether ``path`` is this destination or, unless ``exact``, lies below it."""
@@ -38,14 +42,15 @@ class Person:
     name: str
     email: str
     sign_out_url: str = "/sign-out"
+    profile_url: str | None = None
 
 
 NAVIGATION = (
-    NavItem("Overview", "/ui", "overview", "o", exact=True),
-    NavItem("Events", "/ui/events", "events", "e"),
-    NavItem("Lanes", "/ui/lanes", "lanes", "l"),
-    NavItem("Dead letters", "/ui/dead-letters", "dead-letters", "d"),
-    NavItem("Settings", "/ui/settings", "settings", "s"),
+    NavItem("Overview", "/ui", "overview", "o", exact=True, needs="delivery:read"),
+    NavItem("Events", "/ui/events", "events", "e", needs="events:read"),
+    NavItem("Lanes", "/ui/lanes", "lanes", "l", needs="delivery:read"),
+    NavItem("Dead letters", "/ui/dead-letters", "dead-letters", "d", needs="delivery:read"),
+    NavItem("Settings", "/ui/settings", "settings", "s", needs="connections:read"),
 )
 
 
@@ -59,6 +64,11 @@ class Chrome:
     zone: tzinfo = field(default=UTC)
     currency: str = "EUR"
     flashes: tuple[Flash, ...] = ()
+    rights: frozenset[str] = frozenset()
+    """What whoever looks may do in this store: a page shows no button that would be refused."""
+
+    def may(self, right: str) -> bool:
+        return right in self.rights
 
     @property
     def store(self) -> StoreChoice | None:
