@@ -27,6 +27,7 @@ __all__ = [
     "CatalogChange",
     "Flow",
     "Later",
+    "Learned",
     "Lookup",
     "Mapped",
     "Message",
@@ -108,6 +109,9 @@ class Lookup(msgspec.Struct, frozen=True):
     key: str
 
 
+REMEMBERED = "remembered"
+"""``Lookup(REMEMBERED, "customer:cus_1")`` asks what earlier messages of this source taught, not its API: see ``Learned``."""
+
 LookedUp = Mapping[Lookup, Any]
 """What the reader answered, as decoded JSON; None where the source has no such thing (any more)."""
 
@@ -132,6 +136,17 @@ class Reason(msgspec.Struct, frozen=True):
     why: str = ""
 
 
+class Learned(msgspec.Struct, frozen=True):
+    """Something a message tells that later ones need, such as a customer's e-mail: kept with what the message made.
+
+    Of two about one key the one with the later ``at`` counts, in whatever order they come. ``memory_store.py`` keeps and recalls.
+    """
+
+    key: str
+    value: str
+    at: datetime
+
+
 class Mapped(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a message means for Klaviyo. Nothing at all is fine if ``skipped`` says why."""
 
@@ -140,6 +155,7 @@ class Mapped(msgspec.Struct, frozen=True, kw_only=True):
     catalog: tuple[CatalogChange, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     fields: tuple[Reason, ...] = ()
+    learned: tuple[Learned, ...] = ()
 
 
 class Backfill(msgspec.Struct, frozen=True):
