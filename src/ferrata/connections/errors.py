@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from ferrata.infra.errors import Conflict, FerrataError, Recovery, Rejected, Transient
+from ferrata.infra.errors import Conflict, FerrataError, NotFound, Recovery, Rejected, Transient
 
 
 class NotAKey(Rejected):
@@ -37,6 +37,18 @@ class StoreExists(Conflict):
     """There is a store with this id already."""
 
     code = "store_exists"
+
+
+class StoreArchived(NotFound):
+    """This store is archived: it takes nothing in and reaches nobody. Restore it first: ferrata stores restore"""
+
+    code = "store_archived"
+
+
+class LastStore(Conflict):
+    """This is the last store in use. Add another one first."""
+
+    code = "last_store"
 
 
 class NotConnected(Conflict):

@@ -52,7 +52,8 @@ def _account(document: Document) -> Tested:
     attributes = first.attributes
     contact = attributes.get("contact_information")
     name = contact.get("organization_name") if isinstance(contact, dict) else None
-    return Tested(first.id, _text(name), _text(attributes.get("timezone")), _text(attributes.get("preferred_currency")), None)
+    time_zone, currency = _text(attributes.get("timezone")), _text(attributes.get("preferred_currency"))
+    return Tested(first.id, _text(name), time_zone, currency, None, attributes)
 
 
 def _text(value: object) -> str | None:

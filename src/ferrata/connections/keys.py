@@ -34,10 +34,13 @@ class Keys:
             tested_at=now if tested else None,
             created_at=now,
             method=Method.PRIVATE_KEY,
+            account=tested.account if tested else {},
+            status_since=now,
+            connected_at=now,
         )
         # Keys of one account share its quota: two stores on one account must be counted together.
         quota_id = f"account:{account_id}" if account_id else f"key:{fingerprint(key)}"
-        return Kept(seen, new_id(now), self._seal(store_id, key), quota_id)
+        return Kept(seen, new_id(now), self._seal(store_id, key), quota_id, fingerprint=fingerprint(key))
 
     def resealed(self, kept: Kept) -> str | None:
         """The key encrypted with the current master key; None if it is already."""

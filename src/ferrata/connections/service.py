@@ -9,16 +9,26 @@ from sqlalchemy import Connection as Transaction
 from ferrata.audit.schemas import SYSTEM, Actor
 from ferrata.audit.service import Audit
 from ferrata.connections import store as rows
+from ferrata.connections.changes import Changes
 from ferrata.connections.clients import Clients
 from ferrata.connections.errors import KeyRefused, NotConnected, TooManyTests
 from ferrata.connections.key_test import test_key
 from ferrata.connections.keys import Keys, read_key
-from ferrata.connections.schemas import Connection, Credential, Status, Store, Tested
+from ferrata.connections.schemas import (
+    Connection,
+    Credential,
+    Installations,
+    Method,
+    Status,
+    StatusListener,
+    Store,
+    Tested,
+)
 from ferrata.connections.stores import Stores
 from ferrata.infra.allowance import Allowance
 from ferrata.infra.database import Database
 from ferrata.kit.clock import Clock
-from ferrata.klaviyo import Klaviyo, PrivateKey
+from ferrata.klaviyo import Auth, Klaviyo, PrivateKey
 
 CACHE_SECONDS = 1.0
 TESTS = Allowance(15, timedelta(minutes=1))
@@ -41,8 +51,12 @@ class Connections:
         self._keys = keys
         self._clients = clients
         self._cache: dict[str, _Cached] = {}
-        self._listeners: list[Callable[[str], None]] = []
+        self._changes = Changes(clock, audit)
+        self._changes.on_change(self._forget_cached)
         self.registry = Stores(database, clock, audit)
+        self.registry.on_archive(self._cut)
+        self.installations: Installations | None = None
+        """The OAuth half, put here by whoever wires both."""
 
     async def start(self, first_key: str | None) -> None:
         """Make the default store on the first start, and take ``first_key`` over where that store has no connection.
@@ -51,7 +65,8 @@ class Connections:
             Undecryptable: a key was encrypted with another master key; said now rather than by the first event.
         """
         for kept in await self._database.read(rows.all_connections):
-            self._keys.open(kept)
+            if kept.seen.method is Method.PRIVATE_KEY:
+                self._keys.open(kept)
         first = await self.registry.ensure_default()
         if first_key and await self._find(first) is None:
             await self.set_private_key(first, first_key, actor=SYSTEM, test=False)
@@ -61,13 +76,18 @@ class Connections:
 
     def on_change(self, callback: Callable[[str], None]) -> None:
         """Call ``callback(store_id)`` after a connection was set, mended or removed by this process."""
-        self._listeners.append(callback)
+        self._changes.on_change(callback)
+
+    def on_status(self, listener: StatusListener) -> None:
+        """Have ``listener`` called inside every transaction in which a connection's status changes, in whatever process."""
+        self._changes.on_status(listener)
 
     async def store(self, store_id: str) -> Store:
         """Raises NotFound."""
         return await self.registry.one(store_id)
 
     async def stores(self) -> list[Store]:
+        """Those in use, the oldest first."""
         return await self.registry.all()
 
     async def credential(self, store_id: str) -> Credential | None:
@@ -84,12 +104,18 @@ class Connections:
         if kept is None:
             credential = None
         elif credential is None or (credential.version, credential.quota_id) != (kept.version, kept.quota_id):
-            credential = Credential(self._keys.open(kept), kept.quota_id, kept.version)
-        broken = kept is not None and kept.seen.status is Status.ERROR
+            auth = await self._auth_of(kept)
+            credential = Credential(auth, kept.quota_id, kept.version, former_quota_id=kept.former_quota_id) if auth else None
+        broken = kept is not None and kept.seen.status in (Status.ERROR, Status.DISCONNECTED)
         if credential and credential.shown_broken is not broken:
             credential = replace(credential, shown_broken=broken)
         self._cache[store_id] = _Cached(credential, self._clock.monotonic() + CACHE_SECONDS)
         return credential
+
+    async def _auth_of(self, kept: rows.Kept) -> Auth | None:
+        if kept.installation_id is None:
+            return self._keys.open(kept)
+        return await self.installations.auth(kept.installation_id) if self.installations else None
 
     def client(self, credential: Credential) -> Klaviyo:
         """The client for this credential; the same one each time, on one pool for all."""
@@ -118,10 +144,10 @@ class Connections:
         def work(transaction: Transaction) -> None:
             before = rows.find_connection(transaction, store_id)
             rows.replace_connection(transaction, kept)
-            self._note(transaction, actor, "connections.key_set", store_id, before=before, after=kept)
+            self._changes.note(transaction, actor, "connections.key_set", store_id, before=before, after=kept)
 
         await self._database.write(work)
-        self._changed(store_id)
+        self._changes.announce(store_id)
         return kept.seen
 
     async def test(self, store_id: str, *, actor: Actor) -> Connection:
@@ -144,6 +170,30 @@ class Connections:
             await self._learn(kept, replace(fresh, seen=replace(fresh.seen, created_at=kept.seen.created_at)), actor)
         return await self.connection(store_id)
 
+    def adopt(self, transaction: Transaction, installed: rows.Kept, actor: Actor) -> None:
+        """Connect a store by OAuth, in the transaction that keeps its tokens; call ``announce`` after the commit.
+
+        A key that the store was connected with is forgotten; its conversion metric stays, if the account is the same.
+        """
+        before = rows.find_connection(transaction, installed.seen.store_id)
+        installed = carried_over(before, installed)
+        self._leave(transaction, before)
+        rows.replace_connection(transaction, installed)
+        action = "connections.installed"
+        self._changes.note(transaction, actor, action, installed.seen.store_id, before=before, after=installed)
+
+    def _leave(self, transaction: Transaction, before: rows.Kept | None) -> None:
+        if before and before.installation_id and self.installations:
+            self.installations.left(transaction, before.installation_id, before.seen.store_id)
+
+    def announce(self, store_id: str) -> None:
+        """Say, after the commit, that this store's connection changed."""
+        self._changes.announce(store_id)
+
+    async def ended(self, store_id: str, version: str, detail: str) -> None:
+        """Klaviyo's side has ended this very connection, such as by uninstalling the app: show it as disconnected."""
+        await self._observed(store_id, version, Status.DISCONNECTED, detail[:500])
+
     async def refused(self, store_id: str, version: str, detail: str) -> None:
         """Klaviyo has refused a request made with this credential: show the connection as broken."""
         await self._observed(store_id, version, Status.ERROR, detail[:500])
@@ -159,14 +209,16 @@ class Connections:
             NotFound: there is no such store.
             NotConnected: it has no key.
         """
-        before = await self._one(store_id)
+        await self._one(store_id)
+        await self._database.write(lambda transaction: self._cut(transaction, store_id, actor))
+        self._changes.announce(store_id)
 
-        def work(transaction: Transaction) -> None:
-            if rows.remove_connection(transaction, store_id):
-                self._note(transaction, actor, "connections.disconnected", store_id, before=before, after=None)
-
-        await self._database.write(work)
-        self._changed(store_id)
+    def _cut(self, transaction: Transaction, store_id: str, actor: Actor) -> None:
+        """Leave nothing of a connection: neither keys, replaced ones too, nor tokens, metric or account."""
+        before = rows.find_connection(transaction, store_id)
+        self._leave(transaction, before)
+        if rows.remove_connection(transaction, store_id) and before:
+            self._changes.note(transaction, actor, "connections.disconnected", store_id, before=before, after=None)
 
     async def reseal_all(self, *, actor: Actor) -> int:
         """Encrypt every key with the current master key; how many were not."""
@@ -174,7 +226,7 @@ class Connections:
         def work(transaction: Transaction) -> int:
             count = 0
             for kept in rows.all_connections(transaction):
-                if sealed := self._keys.resealed(kept):
+                if kept.seen.method is Method.PRIVATE_KEY and (sealed := self._keys.resealed(kept)):
                     rows.set_known(transaction, kept.seen.store_id, kept.version, {"sealed_key": sealed})
                     count += 1
             if count:
@@ -203,13 +255,15 @@ class Connections:
     async def _observed(self, store_id: str, version: str, status: Status, detail: str | None) -> None:
         kept = await self._find(store_id)
         if kept and kept.version == version and kept.seen.status is not status:
-            await self._learn(kept, replace(kept, seen=replace(kept.seen, status=status, detail=detail)), SYSTEM)
+            seen = replace(kept.seen, status=status, detail=detail, status_since=self._clock.now())
+            await self._learn(kept, replace(kept, seen=seen), SYSTEM)
 
     async def _learn(self, before: rows.Kept, after: rows.Kept, actor: Actor) -> None:
         """Keep what became known of a key, unless another one was set meanwhile."""
         seen = after.seen
         values = {
             "status": seen.status,
+            "status_since": seen.status_since,
             "detail": seen.detail,
             "account_id": seen.account_id,
             "account_name": seen.account_name,
@@ -220,31 +274,26 @@ class Connections:
         def work(transaction: Transaction) -> None:
             still_this_key = rows.set_known(transaction, seen.store_id, before.version, values)
             if still_this_key and seen.status is not before.seen.status:
-                self._note(transaction, actor, "connections.status_changed", seen.store_id, before=before, after=after)
+                self._changes.note(transaction, actor, "connections.status_changed", seen.store_id, before=before, after=after)
 
         await self._database.write(work)
-        self._changed(seen.store_id)
+        self._changes.announce(seen.store_id)
 
-    def _note(
-        self,
-        transaction: Transaction,
-        actor: Actor,
-        action: str,
-        store_id: str,
-        *,
-        before: rows.Kept | None,
-        after: rows.Kept | None,
-    ) -> None:
-        told = {"before": _told(before), "after": _told(after)}
-        self._audit.record(transaction, actor, action, f"connection/{store_id}", store_id=store_id, **told)
-
-    def _changed(self, store_id: str) -> None:
+    def _forget_cached(self, store_id: str) -> None:
         self._cache.pop(store_id, None)
-        for callback in self._listeners:
-            callback(store_id)
 
 
-def _told(kept: rows.Kept | None) -> dict[str, str | None]:
-    if kept is None:
-        return {}
-    return {"hint": kept.seen.hint, "status": kept.seen.status, "account_id": kept.seen.account_id}
+def carried_over(before: rows.Kept | None, after: rows.Kept) -> rows.Kept:
+    """``after`` with what belongs to the account rather than to the credential, where the account is still the same."""
+    if before is None or not before.seen.account_id or before.seen.account_id != after.seen.account_id:
+        return after
+    was, is_now = before.seen, after.seen
+    metric = is_now if is_now.conversion_metric_id else was
+    seen = replace(
+        is_now,
+        connected_at=was.connected_at or is_now.connected_at,
+        conversion_metric_id=metric.conversion_metric_id,
+        conversion_metric_name=metric.conversion_metric_name,
+        is_shopify_order=metric.is_shopify_order,
+    )
+    return replace(after, seen=seen)

@@ -1,14 +1,15 @@
-"""All SQL of this room."""
+"""All SQL of this room about connections and keys."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ferrata.connections.models import connections, stores
-from ferrata.connections.schemas import Connection, Method, Status, Store
+from ferrata.connections.models import connections, retiring_keys
+from ferrata.connections.schemas import Connection, Held, Method, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,24 +21,8 @@ class Kept:
     sealed_key: str
     quota_id: str
     installation_id: str | None = None  # connected by OAuth: then there is no key
-
-
-def all_stores(transaction: Transaction) -> list[Store]:
-    return [_store(row) for row in transaction.execute(select(stores).order_by(stores.c.created_at, stores.c.id))]
-
-
-def find_store(transaction: Transaction, store_id: str) -> Store | None:
-    row = transaction.execute(select(stores).where(stores.c.id == store_id)).first()
-    return _store(row) if row else None
-
-
-def add_store(transaction: Transaction, store: Store) -> bool:
-    """False if there is one with this id already."""
-    insert_into = sqlite.insert if transaction.dialect.name == "sqlite" else postgresql.insert
-    values = {"id": store.id, "name": store.name, "time_zone": store.time_zone, "currency": store.currency}
-    statement = insert_into(stores).values(**values, created_at=store.created_at).on_conflict_do_nothing()
-    # psycopg forgets the count of an insert unless asked to keep it
-    return transaction.execute(statement.execution_options(preserve_rowcount=True)).rowcount == 1
+    fingerprint: str | None = None
+    former_quota_id: str | None = None
 
 
 def find_connection(transaction: Transaction, store_id: str) -> Kept | None:
@@ -50,26 +35,44 @@ def all_connections(transaction: Transaction) -> list[Kept]:
 
 
 def replace_connection(transaction: Transaction, kept: Kept) -> None:
-    remove_connection(transaction, kept.seen.store_id)
-    transaction.execute(
-        insert(connections).values(
-            store_id=kept.seen.store_id,
-            version=kept.version,
-            sealed_key=kept.sealed_key,
-            installation_id=kept.installation_id,
-            hint=kept.seen.hint,
-            quota_id=kept.quota_id,
-            account_id=kept.seen.account_id,
-            account_name=kept.seen.account_name,
-            status=kept.seen.status,
-            detail=kept.seen.detail,
-            tested_at=kept.seen.tested_at,
-            created_at=kept.seen.created_at,
-        )
-    )
+    dialect = sqlite if transaction.dialect.name == "sqlite" else postgresql
+    values = columns_of(kept)
+    statement = dialect.insert(connections).values(values)
+    kept_anew = {name: statement.excluded[name] for name in values if name != "store_id"}
+    transaction.execute(statement.on_conflict_do_update(index_elements=["store_id"], set_=kept_anew))
+
+
+def columns_of(kept: Kept) -> dict[str, Any]:
+    seen = kept.seen
+    return {
+        "store_id": seen.store_id,
+        "installation_id": kept.installation_id,
+        "version": kept.version,
+        "sealed_key": kept.sealed_key,
+        "hint": seen.hint or "",
+        "fingerprint": kept.fingerprint,
+        "quota_id": kept.quota_id,
+        "former_quota_id": kept.former_quota_id,
+        "account_id": seen.account_id,
+        "account_name": seen.account_name,
+        "account": json.dumps(dict(seen.account)) if seen.account else None,
+        "status": seen.status,
+        "status_since": seen.status_since,
+        "detail": seen.detail,
+        "tested_at": seen.tested_at,
+        "created_at": seen.created_at,
+        "connected_at": seen.connected_at,
+        "conversion_metric_id": seen.conversion_metric_id,
+        "conversion_metric_name": seen.conversion_metric_name,
+        "is_shopify_order": seen.is_shopify_order,
+        "scopes": json.dumps(dict(seen.scopes)) if seen.scopes else None,
+        "scopes_checked_at": seen.scopes_checked_at,
+    }
 
 
 def remove_connection(transaction: Transaction, store_id: str) -> bool:
+    """With the keys that it had before, where they were still kept. False if there is none."""
+    transaction.execute(delete(retiring_keys).where(retiring_keys.c.store_id == store_id))
     return transaction.execute(delete(connections).where(connections.c.store_id == store_id)).rowcount == 1
 
 
@@ -79,20 +82,24 @@ def set_known(transaction: Transaction, store_id: str, version: str, values: dic
     return transaction.execute(change.values(values)).rowcount == 1
 
 
-def _store(row: Row[Any]) -> Store:
-    return Store(row.id, row.name, row.time_zone, row.currency, row.created_at)
-
-
 def _kept(row: Row[Any]) -> Kept:
     seen = Connection(
         store_id=row.store_id,
         status=Status(row.status),
-        hint=row.hint,
+        hint=row.hint or None,
         account_id=row.account_id,
         account_name=row.account_name,
         detail=row.detail,
         tested_at=row.tested_at,
         created_at=row.created_at,
         method=Method.OAUTH if row.installation_id else Method.PRIVATE_KEY,
+        account=json.loads(row.account) if row.account else {},
+        status_since=row.status_since,
+        connected_at=row.connected_at,
+        conversion_metric_id=row.conversion_metric_id,
+        conversion_metric_name=row.conversion_metric_name,
+        is_shopify_order=row.is_shopify_order,
+        scopes={scope: Held(held) for scope, held in json.loads(row.scopes).items()} if row.scopes else {},
+        scopes_checked_at=row.scopes_checked_at,
     )
-    return Kept(seen, row.version, row.sealed_key, row.quota_id, row.installation_id)
+    return Kept(seen, row.version, row.sealed_key, row.quota_id, row.installation_id, row.fingerprint, row.former_quota_id)

@@ -120,7 +120,7 @@ class Retention:
         return await self._database.read(lambda connection: store.newest(connection, store_id, cursor, limit, now))
 
     async def _stores(self, store_id: str | None) -> list[str]:
-        return [store_id] if store_id else [each.id for each in await self._connections.stores()]
+        return [store_id] if store_id else [each.id for each in await self._connections.registry.every()]
 
     async def _begin(self, store_id: str | None, trigger: Trigger, actor: Actor) -> CleanupRun:
         now = self._clock.now()
