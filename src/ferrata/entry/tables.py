@@ -9,6 +9,7 @@ import ferrata.events.models
 import ferrata.health.models
 import ferrata.infra.allowance
 import ferrata.infra.incidents
+import ferrata.infra.leases
 import ferrata.infra.schedule.claims
 import ferrata.profiles.models
 import ferrata.retention.models
