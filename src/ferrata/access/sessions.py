@@ -17,7 +17,7 @@ from ferrata.access.errors import NotSignedIn, TooManyGuesses
 from ferrata.access.passwords import Passwords
 from ferrata.access.people import normal_email
 from ferrata.access.schemas import HIGHEST_LEVEL, Browser, Person, Principal, Role, Session, SignedIn, StoreRole
-from ferrata.audit.schemas import Actor
+from ferrata.audit.schemas import SOMEBODY, Actor, Refused
 from ferrata.audit.service import Audit
 from ferrata.infra.allowance import Allowance, give_back
 from ferrata.infra.crypto import digest
@@ -25,6 +25,7 @@ from ferrata.infra.database import Database
 from ferrata.infra.errors import NotFound, StorageUnavailable
 from ferrata.kit.clock import Clock
 from ferrata.kit.ids import new_id
+from ferrata.kit.masking import mask_email
 
 log = structlog.get_logger()
 
@@ -49,7 +50,15 @@ class Sessions:
             NotSignedIn: the same words and the same time, whether or not there is such an account.
             TooManyGuesses: 10 in the last 15 minutes, for this account or from this address.
         """
-        email = normal_email(email)
+        try:
+            return await self._sign_in(normal_email(email), password, browser)
+        except (NotSignedIn, TooManyGuesses) as error:
+            target = f"sign-in/{mask_email(normal_email(email))}"
+            refused = Refused(SOMEBODY, error.code, target, self._clock.now(), "access.sign_in_refused", address=browser.address)
+            self._audit.refused(refused)
+            raise
+
+    async def _sign_in(self, email: str, password: str, browser: Browser) -> SignedIn:
         found = await self._database.read(lambda connection: store.find_person(connection, email))
         names = await self._counted_under(email, found[0] if found else None, browser)
         await self._count_guess(names)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 
 import ferrata
 from ferrata.access import commands as access
+from ferrata.audit import commands as audit
 from ferrata.audit.schemas import COMMAND_LINE
 from ferrata.connections import commands as connections
 from ferrata.delivery import commands as delivery
@@ -97,6 +98,7 @@ def _delivery_desk(wiring: Wiring) -> delivery.Desk:
 
 app.command(access.tokens(room(_access_desk)))
 app.command(access.people(room(_access_desk)))
+app.command(audit.audit(room(lambda wiring: wiring.audit)))
 app.command(connections.stores(room(lambda wiring: wiring.connections)))
 app.command(connections.connections(room(lambda wiring: wiring.connections)))
 app.command(events.events())

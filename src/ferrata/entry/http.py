@@ -20,6 +20,7 @@ from ferrata.delivery.changes import DeadLetterChanges
 from ferrata.entry import api_docs, front
 from ferrata.entry.frame import Frame
 from ferrata.entry.hot_door import HotDoor
+from ferrata.entry.noting import Noting
 from ferrata.entry.telling import Teller
 from ferrata.entry.wiring import Wiring
 from ferrata.events import api as events_api
@@ -72,9 +73,10 @@ def create_app(wiring: Wiring) -> Application:
     app.state.stopping = wiring.stopping
     events = events_api.router(wiring.events, wiring.clock, wait_seconds=wiring.settings.accept_wait_ms / 1000)
     _include_rooms(app, wiring, events)
-    tell = Teller(wiring.pages)
+    note = Noting(wiring.audit, wiring.clock)
+    tell = Teller(wiring.pages, note)
     tell.attach(app)
-    _wrap(app, wiring, tell, events)
+    _wrap(app, wiring, tell, note, events)
     for _ in declared_rights(app.routes):
         pass  # an undeclared route raises here, before anything is served
     return app
@@ -118,13 +120,13 @@ def _pages(wiring: Wiring) -> Iterator[APIRouter]:
     yield dead_letter_pages.router(wiring.pages, wiring.delivery, changes, wiring.clock, wiring.stopping)
 
 
-def _wrap(app: Application, wiring: Wiring, tell: Teller, events: APIRouter) -> None:
+def _wrap(app: Application, wiring: Wiring, tell: Teller, note: Noting, events: APIRouter) -> None:
     """The last that is added stands outermost; outside of them all, where measuring begins, is the hot door."""
     settings, clock = wiring.settings, wiring.clock
     public = settings.public_address()
     app.add_middleware(SmallBodies)
     app.add_middleware(FitAddresses)
-    app.add_middleware(SameOrigin, own_origin=public)
+    app.add_middleware(SameOrigin, own_origin=public, note=note)
     app.add_middleware(Failures, tell=tell)
     app.add_middleware(AccessLog, clock=clock)
     headers = security_headers(content_policy=CONTENT_SECURITY_POLICY, hsts=public.startswith("https://"))

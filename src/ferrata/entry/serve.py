@@ -12,6 +12,7 @@ from typing import Protocol
 import structlog
 import uvicorn
 
+from ferrata.audit.keeping import Keeping
 from ferrata.entry.http import create_app
 from ferrata.entry.wiring import Wiring, build
 from ferrata.infra.errors import Rejected, StorageUnavailable
@@ -100,6 +101,7 @@ async def _live(wiring: Wiring, role: Role, listener: socket.socket | None, comp
             await _invite_first_administrator(wiring)
             halves.create_task(_accept(wiring, listener))
         halves.create_task(_until_stopped(wiring, wiring.health.presence))
+        halves.create_task(_until_stopped(wiring, Keeping(wiring.audit, wiring.clock)))
         if role is not Role.API:
             wiring.delivery.worker = wiring.worker
             halves.create_task(_until_stopped(wiring, wiring.worker))

@@ -1,5 +1,6 @@
 """How errors are told: as JSON to programs; to people as a page, or by leading them to the sign-in."""
 
+from collections.abc import Callable
 from urllib.parse import quote, urlsplit
 
 import structlog
@@ -19,10 +20,11 @@ log = structlog.get_logger()
 
 
 class Teller:
-    """Called with any error, gives its answer."""
+    """Called with any error, gives its answer; ``note`` is told of each before."""
 
-    def __init__(self, pages: Pages) -> None:
+    def __init__(self, pages: Pages, note: Callable[[Exception, Request], None]) -> None:
         self._pages = pages
+        self._note = note
 
     def attach(self, app: FastAPI) -> None:
         for kind in (FerrataError, HTTPException, RequestValidationError):
@@ -30,6 +32,7 @@ class Teller:
 
     def __call__(self, error: Exception, request: Request) -> Response:
         answer = answer_for(error, request)
+        self._note(error, request)
         if isinstance(error, FerrataError) and answer.status >= 500:
             log.warning("http.refused", code=answer.code, error=error.message, path=request.url.path)
         return self._page(answer, request) if wants_page(request) else problem_response(answer, request)

@@ -14,7 +14,11 @@ from ferrata.access.http import Gate
 from ferrata.access.passwords import Passwords
 from ferrata.access.service import Access
 from ferrata.audit.service import Audit
+<<<<<<< HEAD
 from ferrata.commerce.exchange import Exchange
+=======
+from ferrata.audit.tasks import daily_forgetting
+>>>>>>> cd086c6 (The audit is a hash-chained, append-only record of every change and of every refused attempt, with ferrata audit verify, list, export and report)
 from ferrata.connections.clients import Clients
 from ferrata.connections.keys import Keys
 from ferrata.connections.service import Connections
@@ -113,7 +117,7 @@ def build(
     watch, name = Watch(), worker_name()
     telemetry = open_telemetry(clock, str(settings.otel_endpoint) if settings.otel_endpoint else None, name)
     database.committing = telemetry.committing
-    audit = Audit(database, clock)
+    audit = Audit(database, clock, kept_for=timedelta(days=settings.audit_retention_days))
     access = Access(database, clock, audit, passwords)
     connections = Connections(database, clock, audit, keys=Keys(box, clock), clients=Clients(settings, transport))
     delivery = DeliveryService(database, connections, clock, watch, name=name, longest_queue=settings.max_waiting_events)
@@ -126,7 +130,7 @@ def build(
     readthrough = ReadThrough(connections, profiles, clock)
     rooms = Retained(connections, delivery, profiles, events)
     retention = Retention(database, clock, audit, Policy.of(settings), rooms)
-    scheduler = Scheduler(database, clock, name, [daily_cleanup(retention)])
+    scheduler = Scheduler(database, clock, name, [daily_cleanup(retention), daily_forgetting(audit)])
     health = Health.build(settings, name, Parts(database, clock, connections, delivery, scheduler))
     metrics = Metrics(telemetry, clock, health, connections=connections, delivery=delivery, events=events)
     gate = Gate(access, Cookies(secure=settings.has_secure_cookies()), connections.registry.choose)

@@ -31,6 +31,8 @@ class FerrataError(Exception):
     status = 500
     recovery = Recovery.RETRY
     retry_after_seconds: float | None = None
+    is_refusal = False
+    """Whether somebody tried what they may not do: then the attempt is noted in the audit."""
 
     def __init__(self, message: str = "", *, problems: tuple[Problem, ...] = ()) -> None:
         super().__init__(message or (self.__doc__ or "").strip())
@@ -59,13 +61,13 @@ class Conflict(Rejected):
 class Unauthenticated(Rejected):
     """Sign in, or send a token as `Authorization: Bearer ...`."""
 
-    code, status = "unauthenticated", 401
+    code, status, is_refusal = "unauthenticated", 401, True
 
 
 class Forbidden(Rejected):
     """This token or role does not allow that."""
 
-    code, status = "forbidden", 403
+    code, status, is_refusal = "forbidden", 403, True
 
 
 class TooLarge(Rejected):

@@ -134,6 +134,13 @@ class Settings(BaseSettings):
         validation_alias=_named("COUNTER_RETENTION_DAYS"),
         description="For how long counters are kept by the minute; older ones are kept by the day. So long, too, cleanup runs.",
     )
+    audit_retention_days: int = Field(
+        2557,
+        ge=365,
+        le=36500,
+        validation_alias=_named("AUDIT_RETENTION_DAYS"),
+        description="How long the audit is kept: who did what and who was refused. Default: seven years.",
+    )
     delivery_max_age_days: int = Field(
         30,
         ge=1,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
 from datetime import datetime
 from typing import TypeVar
 
@@ -80,7 +81,7 @@ class PostgresDatabase:
             with self.committing(1):
                 return self._attempt(work)
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, measured)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, measured)
 
     async def now(self) -> datetime:
         def clock(connection: Connection) -> datetime:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
@@ -113,7 +114,9 @@ class SqliteDatabase:
         if self._waiting.qsize() > LONGEST_QUEUE:
             raise Overloaded
         done: Future[T] = Future()
-        self._waiting.put((work, done))
+        # The writer's thread has a context of its own: the work takes its caller's along, for the audit and the logs.
+        context = copy_context()
+        self._waiting.put((lambda connection: context.run(work, connection), done))
         return await asyncio.wrap_future(done)
 
     async def now(self) -> datetime:

@@ -4,6 +4,7 @@ Browsers say where a request comes from in ``Sec-Fetch-Site`` or, the older ones
 no cookies that were not given to them, so they pass.
 """
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -38,15 +39,17 @@ def is_cross_site(scope: Scope, own_origin: str | None) -> bool:
 
 
 class SameOrigin:
-    """Answers 403 to requests that change something and come from another site."""
+    """Answers 403 to requests that change something and come from another site; ``note`` is told of each."""
 
-    def __init__(self, app: ASGIApp, own_origin: str | None) -> None:
+    def __init__(self, app: ASGIApp, own_origin: str | None, note: Callable[[Exception, Request], None]) -> None:
         self._app = app
         self._own_origin = own_origin
+        self._note = note
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and is_cross_site(scope, self._own_origin):
-            request = Request(scope)
-            await problem_response(answer_for(CrossSite(), request), request)(scope, receive, send)
+            request, error = Request(scope), CrossSite()
+            self._note(error, request)
+            await problem_response(answer_for(error, request), request)(scope, receive, send)
             return
         await self._app(scope, receive, send)

@@ -7,6 +7,7 @@ import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ferrata.infra.caller import Caller, reset_caller, set_caller
 from ferrata.kit.clock import Clock
 from ferrata.kit.ids import new_id
 
@@ -28,6 +29,12 @@ def give_id(scope: Scope, now: datetime) -> str:
     return number
 
 
+def caller_of(scope: Scope) -> Caller:
+    """Who makes this request, by address, and what it asks for."""
+    client = scope.get("client")
+    return Caller(request_id(scope), client[0] if client else None, f"{scope['method']} {scope['path']}")
+
+
 class RequestIds:
     """Takes the caller's ``X-Request-Id`` where it is a plain one, else makes one; binds it to the log for that request."""
 
@@ -46,8 +53,12 @@ class RequestIds:
                 MutableHeaders(scope=message)[HEADER] = number
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=number):
-            await self._app(scope, receive, send_with_id)
+        before = set_caller(caller_of(scope))
+        try:
+            with structlog.contextvars.bound_contextvars(request_id=number):
+                await self._app(scope, receive, send_with_id)
+        finally:
+            reset_caller(before)
 
 
 def _of_caller(scope: Scope) -> str | None:

@@ -1,0 +1,89 @@
+"""Refused attempts are in the audit, and nobody can fill the disk with them."""
+
+import pytest
+
+from ferrata.access.schemas import Right
+from ferrata.audit.schemas import AuditFilter, Record
+from ferrata.kit.clock import MovedClock
+from tests.doors import ADMINISTRATOR, Doors
+
+pytestmark = pytest.mark.anyio
+
+
+async def refused(doors: Doors) -> tuple[Record, ...]:
+    await doors.wiring.audit.write_refusals()
+    return (await doors.wiring.audit.page(AuditFilter(refused=True), limit=1_000)).rows
+
+
+class TestARefusedAttempt:
+    async def test_of_nobody_is_noted_with_its_address_and_request(self, doors: Doors) -> None:
+        answer = await doors.client.get("/events/0190", headers={"x-request-id": "tried-by-nobody"})
+        assert answer.status_code == 401
+        [record] = await refused(doors)
+        assert (record.actor.kind, record.action, record.after["code"]) == ("unknown", "access.refused", "unauthenticated")
+        assert (record.target, record.address, record.request_id) == (
+            "GET /events/{id}",
+            "192.0.2.9",
+            "tried-by-nobody",
+        )
+
+    async def test_of_a_token_without_the_right_names_the_token(self, doors: Doors) -> None:
+        header = await doors.token(Right.EVENTS_READ)
+        assert (await doors.client.post("/events", json={}, headers=header)).status_code == 403
+        assert (await doors.client.get("/dead-letters", headers=header)).status_code == 403
+        found = {record.target: record for record in await refused(doors)}
+        assert set(found) == {"POST /events", "GET /dead-letters"}
+        assert {(record.actor.kind, record.actor.name, record.store_id) for record in found.values()} == {
+            ("token", "test", "default")
+        }
+
+    async def test_with_a_token_that_is_not_good_keeps_no_more_than_its_beginning(self, doors: Doors) -> None:
+        secret = "frt_0123456789abcdefghijkl"
+        assert (await doors.client.get("/lanes", headers={"authorization": f"Bearer {secret}"})).status_code == 401
+        [record] = await refused(doors)
+        assert record.actor.name == "a token frt_0123…"
+        assert secret not in repr(record)
+
+    async def test_to_sign_in_is_noted_without_the_whole_address(self, doors: Doors) -> None:
+        await doors.administrator()
+        answer = await doors.browser().post("/sign-in", data={"email": ADMINISTRATOR, "password": "wrong one, surely"})
+        assert answer.status_code == 401
+        [record] = [each for each in await refused(doors) if each.action == "access.sign_in_refused"]
+        assert (record.target, record.address) == ("sign-in/m•••@example.com", "192.0.2.1")
+        assert "wrong one" not in repr(record)
+
+    async def test_from_another_site_is_noted(self, doors: Doors) -> None:
+        browser = doors.browser(**{"sec-fetch-site": "cross-site"})
+        assert (await browser.post("/sign-in", data={})).status_code == 403
+        assert [record.after["code"] for record in await refused(doors)] == ["cross_site"]
+
+
+class TestAFlood:
+    async def test_of_one_kind_is_two_records_and_the_count(self, doors: Doors, clock: MovedClock) -> None:
+        for _ in range(500):
+            await doors.client.get("/lanes")
+        assert [record.count for record in await refused(doors)] == [1]
+        clock.advance(61)
+        assert sorted(record.count for record in await refused(doors)) == [1, 499]
+
+    async def test_of_many_kinds_is_bounded_and_still_counted(self, doors: Doors, clock: MovedClock) -> None:
+        for number in range(400):
+            await doors.browser(f"203.0.{number // 200}.{number % 200}").get("/lanes", headers={"accept": "*/*"})
+        clock.advance(61)
+        found = await refused(doors)
+        assert len(found) == 302
+        assert sum(record.count for record in found) == 400
+
+    async def test_of_strangers_does_not_hide_what_a_known_token_tries(self, doors: Doors) -> None:
+        header = await doors.token(Right.EVENTS_READ)
+        for number in range(350):
+            await doors.browser(f"203.0.{number // 200}.{number % 200}").get("/lanes", headers={"accept": "*/*"})
+        await doors.client.get("/lanes", headers=header)
+        assert "test" in {record.actor.name for record in await refused(doors)}
+
+
+async def test_a_change_carries_the_request_that_made_it(doors: Doors) -> None:
+    browser = await doors.administrator()
+    await browser.post("/ui/settings/tokens", data={"name": "shop"}, headers={"x-request-id": "made-a-token"})
+    [record] = (await doors.wiring.audit.page(AuditFilter(action="access.key_created"))).rows
+    assert (record.request_id, record.address, record.via) == ("made-a-token", "192.0.2.1", "POST /ui/settings/tokens")
