@@ -14,11 +14,8 @@ from ferrata.access.http import Gate
 from ferrata.access.passwords import Passwords
 from ferrata.access.service import Access
 from ferrata.audit.service import Audit
-<<<<<<< HEAD
-from ferrata.commerce.exchange import Exchange
-=======
 from ferrata.audit.tasks import daily_forgetting
->>>>>>> cd086c6 (The audit is a hash-chained, append-only record of every change and of every refused attempt, with ferrata audit verify, list, export and report)
+from ferrata.commerce.exchange import Exchange
 from ferrata.connections.clients import Clients
 from ferrata.connections.keys import Keys
 from ferrata.connections.service import Connections
