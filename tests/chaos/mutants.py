@@ -90,7 +90,7 @@ MUTANTS = (
         "delivery/verdict.py",
         "    if outcome.kind in _PARKS:\n",
         "    if outcome.kind is Kind.CREDENTIAL and not case.bulk:\n"
-        "        return _refused_single(outcome)\n    if outcome.kind in _PARKS:\n",
+        "        return _refused_single(outcome, case, family)\n    if outcome.kind in _PARKS:\n",
         strikes=("denied",),
         kills=2,
     ),
@@ -98,7 +98,7 @@ MUTANTS = (
         "a broken connection taken for a refusal",
         "delivery/verdict.py",
         "    return _failed(outcome, case)\n\n\ndef _refused_single",
-        "    if outcome.status is None and not case.bulk:\n        return _refused_single(outcome)\n"
+        "    if outcome.status is None and not case.bulk:\n        return _refused_single(outcome, case, family)\n"
         "    return _failed(outcome, case)\n\n\ndef _refused_single",
     ),
     Mutant(
@@ -113,12 +113,12 @@ MUTANTS = (
     Mutant(
         "written down as delivered before it is sent",
         "delivery/sender.py",
-        "        outcome = await self._tools.connections.client(credential).send(request.operation, request.body)\n",
+        "        outcome = await self._call(request, credential)\n",
         "        from sqlalchemy import update\n"
         "        from ferrata.delivery.models import deliveries\n"
         "        these = update(deliveries).where(deliveries.c.id.in_([item.id for item in request.items]))\n"
         "        await self._tools.db.write(lambda connection: connection.execute(these.values(state='delivered')))\n"
-        "        outcome = await self._tools.connections.client(credential).send(request.operation, request.body)\n",
+        "        outcome = await self._call(request, credential)\n",
     ),
     Mutant(
         "halves that share a person",

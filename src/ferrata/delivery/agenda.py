@@ -32,7 +32,12 @@ class Agenda:
 
     @property
     def ready_bulks(self) -> int:
-        return sum(request.is_bulk for request in self.ready())
+        return sum(request.is_bulk and request.job is None for request in self.ready())
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs of Klaviyo are followed, but for those asked about in this moment."""
+        return sum(request.job is not None for request in (*self.ready(), *(each for _, _, each in self._later)))
 
     def add(self, request: Request, *, first: bool = False, due: float | None = None) -> None:
         """Take a newly claimed request: ready now, before everything else (``first``), or at ``due`` (monotonic seconds)."""

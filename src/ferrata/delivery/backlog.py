@@ -4,6 +4,7 @@ Calm: each goes alone, at once. Backlog: as many as fit go as a bulk job, and wh
 beside it. Of one person nothing overtakes: where one delivery has to stay, all later ones of that person stay.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -76,8 +77,11 @@ class _Stays:
         self.persons = set(persons)
 
     def keeps(self, delivery: Waiting, *, fits: bool) -> bool:
-        """Whether this delivery stays: it does not fit, or one of the same person stayed before it."""
-        if fits and delivery.person not in self.persons:
+        """Whether this delivery stays: it does not fit, or one of the same person, or that it needs, stayed before it."""
+        if fits and delivery.person not in self.persons and not (delivery.after and self._holds(delivery.after)):
             return False
         self.persons.add(delivery.person)
         return True
+
+    def _holds(self, after: str) -> bool:
+        return not self.persons.isdisjoint(json.loads(after))

@@ -16,6 +16,7 @@ from ferrata.kit.ids import new_id
 from ferrata.klaviyo.outcome import Outcome
 
 DETAIL_CHARACTERS = 2000
+IDS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,15 @@ def write(connection: Connection, entry: Entry) -> list[Request]:
             followers = []
         case Action.RETRY:
             _postpone(connection, entry)
+            followers = []
+        case Action.RESHAPE:
+            _reshape(connection, entry)
+            followers = []
+        case Action.FOLLOW:
+            _follow(connection, entry)
+            followers = []
+        case Action.SORT:
+            _sort(connection, entry)
             followers = []
         case Action.THROTTLE | Action.PARK:  # nothing was executed, and nothing about the deliveries has changed
             followers = []
@@ -145,6 +155,35 @@ def _reason_columns(reason: Reason | None) -> dict[str, str | None]:
     }
 
 
+def _reshape(connection: Connection, entry: Entry) -> None:
+    connection.execute(
+        update(deliveries)
+        .where(_mine(entry.request), deliveries.c.state == State.SENDING.value)
+        .values(form=entry.verdict.form, turns=deliveries.c.turns + 1, attempts=deliveries.c.attempts + 1)
+    )
+
+
+def _follow(connection: Connection, entry: Entry) -> None:
+    job_id = entry.verdict.job.id if entry.verdict.job else None
+    connection.execute(update(batches).where(batches.c.id == entry.request.batch_id).values(job_id=job_id, next_at=None))
+
+
+def _sort(connection: Connection, entry: Entry) -> None:
+    _set_free_some(connection, entry)
+    _finish(connection, entry, State.DELIVERED, None)
+
+
+def _set_free_some(connection: Connection, entry: Entry) -> None:
+    """What the verdict names goes on alone; the rest stays what the batch holds."""
+    ids = [entry.request.items[position].id for position in sorted(entry.verdict.alone)]
+    for some in (ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE)):
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id.in_(some), deliveries.c.state == State.SENDING.value)
+            .values(state=State.WAITING.value, attempts=deliveries.c.attempts + 1)
+        )
+
+
 def _divide(connection: Connection, entry: Entry) -> list[Request]:
     request, verdict = entry.request, entry.verdict
     for position, reason in verdict.dead.items():
@@ -153,7 +192,9 @@ def _divide(connection: Connection, entry: Entry) -> list[Request]:
             .where(deliveries.c.id == request.items[position].id, deliveries.c.state == State.SENDING.value)
             .values(state=State.DEAD.value, finished_at=entry.now, attempts=deliveries.c.attempts + 1, **_reason_columns(reason))
         )
-    rest = [item for position, item in enumerate(request.items) if position not in verdict.dead]
+    _set_free_some(connection, entry)
+    gone = verdict.dead.keys() | verdict.alone
+    rest = [item for position, item in enumerate(request.items) if position not in gone]
     portions = [rest] if verdict.action is Action.SEPARATE else request.halves()
     connection.execute(update(batches).where(batches.c.id == request.batch_id).values(state="divided", finished_at=entry.now))
     return [
@@ -193,7 +234,7 @@ def _count(connection: Connection, entry: Entry) -> None:
         entry.worker,
         entry.now,
         {
-            "delivered": size if action is Action.DELIVERED else 0,
+            "delivered": size - len(entry.verdict.alone) if action in (Action.DELIVERED, Action.SORT) else 0,
             "dead": dead,
             "requests": 1,
             "throttled": int(action is Action.THROTTLE),

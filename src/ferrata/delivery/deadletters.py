@@ -79,13 +79,17 @@ def count(connection: Connection, filter_: Filter) -> Change:
 
 
 def replay(connection: Connection, filter_: Filter) -> tuple[int, set[LaneKey]]:
-    """Put them back into the outbox, unchanged and with the same ``unique_id``; each will be sent alone."""
-    families = connection.execute(select(deliveries.c.family).where(*_matching(filter_)).distinct()).scalars().all()
+    """Put them back into the outbox, unchanged and with the same ``unique_id``; each will be sent alone.
+
+    Those stay of which something newer was accepted since: they would overwrite it.
+    """
+    which = (*_matching(filter_), deliveries.c.superseded_by.is_(None))
+    families = connection.execute(select(deliveries.c.family).where(*which).distinct()).scalars().all()
     replayed = connection.execute(
         update(deliveries)
-        .where(*_matching(filter_))
+        .where(*which)
         .values(
-            state=State.WAITING.value, alone=True, finished_at=None, next_at=None,
+            state=State.WAITING.value, alone=True, finished_at=None, next_at=None, form="", turns=0,
             reason_code="replayed", reason_pointer=None, reason_detail="Replayed from the dead letters.",
         )
     ).rowcount  # fmt: skip

@@ -28,6 +28,8 @@ log = structlog.get_logger()
 LIVE_SINGLES = 40
 HISTORY_SINGLES = 16
 BULKS_UNDER_WAY = 3
+JOBS_FOLLOWED = 8
+"""Jobs that Klaviyo carries out at a time before it is given another."""
 FREEZE_AHEAD_SECONDS = 0.4
 """A batch is made while its slot is still to come, so that the slot is not wasted on making it."""
 POLL_SECONDS = 1.0
@@ -124,12 +126,14 @@ class Lane:
     def _until_look(self) -> float:
         if self._look.waiting <= CALM:
             return POLL_SECONDS
-        bulk = (
-            self._account.wait_seconds(self._family.bulk_operation)
-            if self._agenda.bulk_under_way < BULKS_UNDER_WAY
-            else POLL_SECONDS
-        )
+        bulk = self._until_bulk() if self._agenda.bulk_under_way < BULKS_UNDER_WAY else POLL_SECONDS
         return max(BACKLOG_LOOK_SECONDS, bulk) if self._agenda.ready_singles else BACKLOG_LOOK_SECONDS
+
+    def _until_bulk(self) -> float:
+        """Seconds until another bulk job may be sent."""
+        if self._family.bulk_operation is None or self._agenda.jobs >= JOBS_FOLLOWED:
+            return POLL_SECONDS
+        return self._account.wait_seconds(self._family.bulk_operation)
 
     def _start_ready(self) -> float:
         wait = POLL_SECONDS
@@ -172,7 +176,7 @@ class Lane:
         idle_bulk = self._agenda.ready_bulks == 0 and self._agenda.bulk_under_way < BULKS_UNDER_WAY
         singles = self._agenda.ready_singles
         return Room(
-            bulk=idle_bulk and self._account.wait_seconds(self._family.bulk_operation) <= FREEZE_AHEAD_SECONDS,
+            bulk=idle_bulk and self._until_bulk() <= FREEZE_AHEAD_SECONDS,
             live=max(0, LIVE_SINGLES - singles),
             history=max(0, HISTORY_SINGLES - singles),
         )

@@ -1,6 +1,6 @@
 """A lane as its page tells it: how it stands, what it may send and has sent, and when it sends next."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,6 +32,16 @@ class LaneView:
     next_at: datetime | None
 
     @property
+    def label(self) -> str:
+        """What people call the lane."""
+        return FAMILIES[self.lane.family].label
+
+    @property
+    def noun(self) -> str:
+        """What people call one of the things that it sends."""
+        return FAMILIES[self.lane.family].noun
+
+    @property
     def id(self) -> str:
         return f"lane-{self.lane.store_id}-{self.lane.family.value}"
 
@@ -52,10 +62,9 @@ def _standing(lane: Lane, now: datetime) -> str:
 
 def _gauges(lane: Lane) -> Iterable[Gauge]:
     family = FAMILIES[lane.family]
-    labels: Mapping[str, str] = {
-        family.single_operation: "One by one",
-        family.bulk_operation: f"In bulk, up to {family.most_items:,} each",
-    }
+    labels: dict[str, str] = {family.single_operation: "One by one"}
+    if family.bulk_operation:
+        labels[family.bulk_operation] = f"In bulk, up to {family.most_items:,} each"
     for window in lane.windows:
         yield Gauge(labels[window.operation], window.used, window.allowed, _unit(window))
 

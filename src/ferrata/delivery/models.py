@@ -31,6 +31,10 @@ deliveries = Table(
     Column("reason_code", String(64)),
     Column("reason_pointer", String(255)),
     Column("reason_detail", Text),
+    Column("form", String(24), nullable=False, server_default=""),  # which of its family's requests; empty: the first
+    Column("turns", SmallInteger, nullable=False, server_default="0"),  # how often its form has changed
+    Column("after", Text),  # JSON list of other persons that go first
+    Column("superseded_by", Id),  # a newer delivery of the same thing: this one is never replayed over it
     Index(
         "ix_deliveries_waiting",
         "store_id",
@@ -74,6 +78,7 @@ batches = Table(
     Column("created_at", Instant, nullable=False),
     Column("next_at", Instant),
     Column("finished_at", Instant),
+    Column("job_id", String(255)),  # under which Klaviyo carries it out, where it gives a job
     Index(
         "ix_batches_open",
         "store_id",

@@ -1,5 +1,6 @@
 """The outbox in SQL: put in, look what waits, claim, freeze, and find again after a crash."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,8 +21,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ferrata.delivery import signals, statements
 from ferrata.delivery.families import FAMILIES, Part
 from ferrata.delivery.models import batches, deliveries
-from ferrata.delivery.request import Item, Request, bulk, fingerprint, single
-from ferrata.delivery.schemas import Deliver, Family, LaneKey, State
+from ferrata.delivery.request import Item, Job, Request, asking, bulk, fingerprint, single
+from ferrata.delivery.schemas import Deliver, Family, LaneKey, State, Superseded
 from ferrata.delivery.statements import in_state
 
 LIVE, HISTORY = 0, 1
@@ -36,6 +37,7 @@ class Waiting:
     person: str
     size: int
     alone: bool
+    after: str | None = None  # JSON list of persons
 
 
 def put(connection: Connection, items: Sequence[Deliver]) -> None:
@@ -51,6 +53,7 @@ def put(connection: Connection, items: Sequence[Deliver]) -> None:
             item.profile_json,
             _bytes(item.subject_json) + _bytes(item.profile_json),
             item.accepted_at,
+            json.dumps(item.after) if item.after else None,
         )
         for item in items
     ]
@@ -111,8 +114,8 @@ def freeze(
 def _items(connection: Connection, ids: Sequence[str]) -> list[Item]:
     rows = statements.TEXTS.rows(connection, ids)
     found = {
-        id_: Item(id_, person, priority == LIVE, accepted_at, Part(subject_json, profile_json))
-        for id_, person, priority, accepted_at, subject_json, profile_json in rows
+        id_: Item(id_, person, priority == LIVE, accepted_at, Part(subject_json, profile_json, form), turns)
+        for id_, person, priority, accepted_at, subject_json, profile_json, form, turns in rows
     }
     return [found[id_] for id_ in ids if id_ in found]
 
@@ -137,6 +140,8 @@ def left_behind(connection: Connection, key: LaneKey) -> LeftBehind:
     for batch in connection.execute(_open_batches(key)).all():
         request = _frozen(connection, key, batch, uncertain=True)
         if fingerprint(request.body) == batch.body_sha256:
+            if batch.job_id:  # Klaviyo has taken it already
+                request = asking(FAMILIES[key.family], request, Job(batch.job_id))
             requests.append((request, batch.next_at))
         else:
             changed.append(batch.id)
@@ -167,6 +172,7 @@ def _open_batches(key: LaneKey) -> Select[Any]:
             batches.c.failures,
             batches.c.refusals,
             batches.c.next_at,
+            batches.c.job_id,
         )
         .where(
             batches.c.store_id == key.store_id,
@@ -185,6 +191,27 @@ def set_free(connection: Connection, batch_id: str, now: datetime) -> None:
         .values(state=State.WAITING.value)
     )
     connection.execute(update(batches).where(batches.c.id == batch_id).values(state="divided", finished_at=now))
+
+
+def supersede(connection: Connection, id_: str, by: str, now: datetime) -> Superseded | None:
+    """Mark a delivery as one that a newer one takes the place of. What is under way stays so, and goes first."""
+    one = deliveries.c.id == id_
+    columns = (deliveries.c.state, deliveries.c.priority, deliveries.c.subject_json, deliveries.c.profile_json)
+    row = connection.execute(select(*columns).where(one).with_for_update()).one_or_none()
+    if row is None:
+        return None
+    was = State(row.state)
+    values: dict[str, Any] = {"superseded_by": by}
+    if was is State.WAITING:
+        values |= {"state": State.SUPERSEDED.value, "finished_at": now}
+    connection.execute(update(deliveries).where(one).values(**values))
+    is_history = row.priority == HISTORY
+    return Superseded(State(values.get("state", was)), was, is_history, row.subject_json, row.profile_json)
+
+
+def hasten(connection: Connection, ids: Sequence[str]) -> None:
+    waiting_ones = (deliveries.c.id.in_(ids), deliveries.c.state == State.WAITING.value, deliveries.c.priority == HISTORY)
+    connection.execute(update(deliveries).where(*waiting_ones).values(priority=LIVE))
 
 
 def lanes_with_work(connection: Connection) -> list[LaneKey]:

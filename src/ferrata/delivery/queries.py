@@ -18,7 +18,8 @@ ATTEMPTS_SHOWN = 500
 _DELIVERY = (
     deliveries.c.id, deliveries.c.store_id, deliveries.c.state, deliveries.c.attempts, deliveries.c.accepted_at,
     deliveries.c.finished_at, deliveries.c.next_at, deliveries.c.reason_code, deliveries.c.reason_pointer,
-    deliveries.c.reason_detail, deliveries.c.batch_id, deliveries.c.earlier_batches,
+    deliveries.c.reason_detail, deliveries.c.batch_id, deliveries.c.earlier_batches, deliveries.c.form,
+    deliveries.c.superseded_by,
 )  # fmt: skip
 
 
@@ -41,6 +42,8 @@ def _delivery(row: Any) -> Delivery:
         reason_pointer=row.reason_pointer,
         reason_detail=row.reason_detail,
         batch_ids=tuple(batch_ids),
+        form=row.form,
+        superseded_by=row.superseded_by,
     )
 
 
@@ -128,14 +131,16 @@ def lane_rows(connection: Connection, store_ids: Sequence[str], now: datetime) -
         for row in connection.execute(select(quotas).where(quotas.c.quota_id.in_(quota_ids), quotas.c.blocked_until > now))
     }
     keys = [LaneKey(store_id, family) for store_id in store_ids for family in Family]
-    return [_lane(connection, key, known.get((key.store_id, key.family.value)), owners, pauses) for key in keys]
+    found = [_lane(connection, key, known.get((key.store_id, key.family.value)), owners, pauses) for key in keys]
+    # Every store has events; the other lanes appear with the first that goes there.
+    return [lane for lane in found if lane.family is Family.EVENTS or lane.waiting or (lane.store_id, lane.family.value) in known]
 
 
 def _lane(
     connection: Connection, key: LaneKey, row: Any, owners: Mapping[str, str], pauses: Mapping[tuple[str, str], Any]
 ) -> Lane:
     quota_id = row.quota_id if row else ""
-    pause = pauses.get((quota_id, EVERY_OPERATION)) or pauses.get((quota_id, FAMILIES[key.family].bulk_operation))
+    pause = pauses.get((quota_id, EVERY_OPERATION)) or _operation_pause(pauses, quota_id, key)
     here = (deliveries.c.store_id == key.store_id, deliveries.c.family == key.family.value)
     counted = select(deliveries.c.priority, func.count()).where(*here, _is(State.WAITING)).group_by(deliveries.c.priority)
     waiting: dict[int, int] = dict(connection.execute(counted).all())
@@ -155,6 +160,11 @@ def _lane(
         paused_reason=pause.reason if pause else None,
         last_success_at=row.last_success_at if row else None,
     )
+
+
+def _operation_pause(pauses: Mapping[tuple[str, str], Any], quota_id: str, key: LaneKey) -> Any:
+    family = FAMILIES[key.family]
+    return pauses.get((quota_id, family.bulk_operation or family.single_operation))
 
 
 def _oldest(connection: Connection, key: LaneKey, priorities: Sequence[int]) -> list[datetime]:

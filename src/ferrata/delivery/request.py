@@ -2,7 +2,8 @@
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import accumulate, islice
 
@@ -18,6 +19,18 @@ class Item:
     live: bool
     accepted_at: datetime
     part: Part
+    turns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Under which Klaviyo carries out a batch that it has taken. ``cursor``: it is over, and is asked which items failed."""
+
+    id: str
+    asked: int = 0
+    total_failed: int = 0
+    cursor: str | None = None
+    failed: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,11 +39,14 @@ class Request:
 
     operation: str
     items: tuple[Item, ...]
-    body: bytes = field(repr=False)
+    body: bytes | None = field(repr=False)
     batch_id: str | None = None
     uncertain: bool = False
     failures: int = 0
     refusals: int = 0
+    path: Mapping[str, str] | None = None
+    query: Mapping[str, str] | None = None
+    job: Job | None = None  # then this request asks how the job stands
 
     @property
     def is_bulk(self) -> bool:
@@ -65,8 +81,22 @@ class Request:
 
 
 def single(family: EndpointFamily, item: Item, *, failures: int = 0, uncertain: bool = False) -> Request:
-    body = family.single_body(item.part)
-    return Request(family.single_operation, (item,), body, failures=failures, uncertain=uncertain)
+    call = family.single(item.part)
+    return Request(call.operation, (item,), call.body, failures=failures, uncertain=uncertain, path=call.path)
+
+
+def reshaped(family: EndpointFamily, request: Request, form: str) -> Request:
+    """The same single send in another form."""
+    item = request.items[0]
+    return single(family, replace(item, part=replace(item.part, form=form), turns=item.turns + 1))
+
+
+def asking(family: EndpointFamily, request: Request, job: Job) -> Request:
+    """What asks about the job of a batch that Klaviyo has taken."""
+    if job.cursor is None:
+        return replace(request, operation=str(family.job_operation), body=None, path={"job_id": job.id}, query=None, job=job)
+    query = {"page[size]": "100"} | ({"page[cursor]": job.cursor} if job.cursor else {})
+    return replace(request, operation=str(family.errors_operation), body=None, path={"id": job.id}, query=query, job=job)
 
 
 def bulk(
@@ -79,9 +109,9 @@ def bulk(
     refusals: int = 0,
 ) -> Request:
     body = family.bulk_body([item.part for item in items])
-    return Request(family.bulk_operation, items, body, batch_id, uncertain, failures, refusals)
+    return Request(str(family.bulk_operation), items, body, batch_id, uncertain, failures, refusals)
 
 
-def fingerprint(body: bytes) -> str:
+def fingerprint(body: bytes | None) -> str:
     """By which a frozen batch proves that it is resent byte-identical."""
-    return hashlib.sha256(body).hexdigest()
+    return hashlib.sha256(body or b"").hexdigest()

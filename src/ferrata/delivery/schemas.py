@@ -11,12 +11,15 @@ class State(StrEnum):
     DELIVERED = "delivered"
     DEAD = "dead"
     DISCARDED = "discarded"
+    SUPERSEDED = "superseded"  # never sent: a newer delivery of the same thing carries all that it would have told
 
 
 class Family(StrEnum):
     """An endpoint family: the Klaviyo calls that one lane may use. Each is described in ``families/``."""
 
     EVENTS = "events"
+    PROFILES = "profiles"
+    CATALOG = "catalog"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,6 +36,7 @@ class Deliver:
 
     For ``Family.EVENTS``: ``subject_json`` is the JSON object of the event's attributes without ``profile`` (properties, time,
     value, value_currency, unique_id, backfill, metric); ``profile_json`` is the JSON object ``{"type": "profile", ...}``.
+    For ``Family.PROFILES`` and ``Family.CATALOG`` see ``families/profiles.py`` and ``families/catalog.py``.
     """
 
     id: str  # the subject's id, from kit.ids.new_id
@@ -44,6 +48,18 @@ class Deliver:
     subject_json: str
     profile_json: str
     accepted_at: datetime
+    after: tuple[str, ...] = ()  # other ``person``s of whom nothing may wait or be on its way when this one goes
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """What a delivery was that a newer one of the same thing takes the place of, or would overwrite."""
+
+    state: State  # as it is now: SUPERSEDED if it had not been sent
+    was: State
+    history: bool
+    subject_json: str
+    profile_json: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +77,8 @@ class Delivery:
     reason_pointer: str | None
     reason_detail: str | None
     batch_ids: tuple[str, ...] = ()
+    form: str = ""  # in which its family sent it last; see ``families``
+    superseded_by: str | None = None  # a newer delivery of the same thing
 
 
 @dataclass(frozen=True, slots=True)

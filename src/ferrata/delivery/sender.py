@@ -11,8 +11,9 @@ from ferrata.delivery import account as accounts
 from ferrata.delivery import books, parking, schedule
 from ferrata.delivery.account import Account, Block
 from ferrata.delivery.families import FAMILIES
+from ferrata.delivery.jobs import judge_job, taken
 from ferrata.delivery.ledger import Ledger
-from ferrata.delivery.request import Request
+from ferrata.delivery.request import Request, asking, reshaped
 from ferrata.delivery.schemas import LaneKey
 from ferrata.delivery.tools import Tools
 from ferrata.delivery.verdict import Action, Case, Verdict, judge
@@ -41,6 +42,7 @@ class Settled:
 class Sender:
     def __init__(self, key: LaneKey, account: Account, tools: Tools) -> None:
         self._key = key
+        self._family = FAMILIES[key.family]
         self._account = account
         self._tools = tools
         self._ledger = Ledger(account, tools)
@@ -58,14 +60,28 @@ class Sender:
             self._account.never_sent(request.operation)
             raise Gone
         started = self._tools.clock.now()
-        outcome = await self._tools.connections.client(credential).send(request.operation, request.body)
+        outcome = await self._call(request, credential)
         self._account.answered(request.operation, outcome, left=outcome.sent)
         self._measure(request, outcome, started)
-        verdict = judge(outcome, self._case(request), FAMILIES[self._key.family])
+        verdict = self._judged(request, outcome)
+        if verdict.action is Action.FOLLOW and request.job:  # nothing has changed that would have to be written down
+            return self._settled(request, verdict, verdict.retry_after_seconds, (), parked)
         settled = await self._write(request, outcome, verdict, started, parked, backlog=backlog)
         self._tools.watch.settled(item.id for item in request.items)
         await self._tell_connection(verdict, credential)
         return settled
+
+    async def _call(self, request: Request, credential: Credential) -> Outcome:
+        client = self._tools.connections.client(credential)
+        return await client.send(request.operation, request.body, path=request.path, query=request.query)
+
+    def _judged(self, request: Request, outcome: Outcome) -> Verdict:
+        case = self._case(request)
+        if request.job:
+            return judge_job(outcome, request.job, case, self._family)
+        if request.is_bulk and outcome.is_accepted and self._family.job_operation:
+            return taken(outcome)
+        return judge(outcome, case, self._family)
 
     async def _credential(self) -> Credential | None:
         try:
@@ -103,6 +119,8 @@ class Sender:
             failures=request.failures,
             others_succeed=self._account.successes > seen and not self._account.breaker.is_tripped,
             expired=self._tools.clock.now() - request.oldest > self._tools.longest_age,
+            part=None if request.is_bulk else request.items[0].part,
+            turns=request.items[0].turns,
         )
 
     async def _write(
@@ -181,6 +199,11 @@ class Sender:
             case Action.RETRY:
                 again = replace(request, failures=request.failures + 1, uncertain=request.uncertain or verdict.uncertain)
                 return Settled(parked, again, self._tools.clock.monotonic() + (retry_seconds or 0.0), followers)
+            case Action.RESHAPE:
+                return Settled(parked, reshaped(self._family, request, str(verdict.form)), None, followers)
+            case Action.FOLLOW if verdict.job:
+                due = self._tools.clock.monotonic() + (verdict.retry_after_seconds or 0.0)
+                return Settled(parked, asking(self._family, request, verdict.job), due, followers)
             case Action.THROTTLE | Action.PARK:
                 return Settled(parked, request, None, followers)
             case _:

@@ -4,7 +4,7 @@ The sending itself is in ``lane.py``, started by ``worker.py``.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from ferrata.connections.service import Connections
 from ferrata.delivery import deadletters, outbox, parking, queries
 from ferrata.delivery.account import recent_sends
 from ferrata.delivery.backlog import CALM
-from ferrata.delivery.families import FAMILIES
+from ferrata.delivery.families import FAMILIES, EndpointFamily
 from ferrata.delivery.forgetting import Forgetting
 from ferrata.delivery.models import attempts, deliveries
 from ferrata.delivery.schemas import (
@@ -33,6 +33,7 @@ from ferrata.delivery.schemas import (
     Minute,
     State,
     Story,
+    Superseded,
     Totals,
     Window,
 )  # fmt: skip
@@ -75,6 +76,17 @@ class DeliveryService:
     def put(self, connection: Connection, items: Sequence[Deliver]) -> None:
         """Put deliveries into the outbox, inside the caller's transaction."""
         outbox.put(connection, items)
+
+    def supersede(self, connection: Connection, id_: str, by: str) -> Superseded | None:
+        """A newer delivery of the same thing takes the place of this one, inside the caller's transaction.
+
+        If this one has not been sent it never will be; if it is dead it is not replayed any more. None if it is forgotten.
+        """
+        return outbox.supersede(connection, id_, by, self._clock.now())
+
+    def hasten(self, connection: Connection, ids: Sequence[str]) -> None:
+        """Something live needs these: if they wait as history, they are live from now on."""
+        outbox.hasten(connection, ids)
 
     def wake(self, store_id: str, family: Family) -> None:
         """Say, after the commit, that something new waits."""
@@ -167,7 +179,7 @@ class DeliveryService:
             lane,
             windows=tuple(
                 Window(operation, round(window.period_seconds), window.used, window.allowed, events_each)
-                for operation, events_each in ((family.single_operation, 1), (family.bulk_operation, family.most_items))
+                for operation, events_each in _used(family)
                 for window in limiter.usage(operation).windows
             ),
         )
@@ -255,7 +267,7 @@ class DeliveryService:
 
     def finished_ids(self, connection: Connection, ids: Sequence[str]) -> set[str]:
         """Which of these are delivered or given up, and so may be forgotten."""
-        finished = (State.DELIVERED.value, State.DISCARDED.value)
+        finished = (State.DELIVERED.value, State.DISCARDED.value, State.SUPERSEDED.value)
         rows = connection.execute(select(deliveries.c.id).where(deliveries.c.id.in_(ids), deliveries.c.state.in_(finished)))
         return set(rows.scalars())
 
@@ -270,6 +282,13 @@ class DeliveryService:
         finished = list(self.finished_ids(connection, ids))
         connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(finished)))
         return connection.execute(delete(deliveries).where(deliveries.c.id.in_(finished))).rowcount
+
+
+def _used(family: EndpointFamily) -> Iterator[tuple[str, int]]:
+    """The operations whose quota a lane's page shows, with how many things each request carries."""
+    yield family.single_operation, 1
+    if family.bulk_operation:
+        yield family.bulk_operation, family.most_items
 
 
 def _was_tried(delivery: Delivery | None) -> bool:

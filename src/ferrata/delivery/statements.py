@@ -38,13 +38,21 @@ _PUT_COLUMNS = (
     "profile_json",
     "size",
     "accepted_at",
+    "after",
 )
 PUT = Prepared(
     insert(deliveries).values(state=State.WAITING.value, **{name: bindparam(name) for name in _PUT_COLUMNS}), _PUT_COLUMNS
 )
 
 WAITING = Prepared(
-    select(deliveries.c.id, deliveries.c.priority, deliveries.c.person, deliveries.c.size, deliveries.c.alone)
+    select(
+        deliveries.c.id,
+        deliveries.c.priority,
+        deliveries.c.person,
+        deliveries.c.size,
+        deliveries.c.alone,
+        deliveries.c.after,
+    )
     .where(deliveries.c.store_id == bindparam("store"), deliveries.c.family == bindparam("of"), in_state(State.WAITING))
     .order_by(deliveries.c.priority, deliveries.c.id)
     .limit(bindparam("most", type_=Integer)),
@@ -85,6 +93,8 @@ TEXTS = Prepared(
         deliveries.c.accepted_at,
         deliveries.c.subject_json,
         deliveries.c.profile_json,
+        deliveries.c.form,
+        deliveries.c.turns,
     ).where(
         one_of(deliveries.c.id, "ids"),
         or_(deliveries.c.state == State.WAITING.value, deliveries.c.state == State.SENDING.value),

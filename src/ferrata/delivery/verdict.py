@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ferrata.delivery import schedule
-from ferrata.delivery.families import EndpointFamily
+from ferrata.delivery.families import EndpointFamily, Part
+from ferrata.delivery.request import Job
 from ferrata.klaviyo.outcome import Executed, Kind, Outcome, Problem
 
 
@@ -21,6 +22,9 @@ class Action(StrEnum):
     RETRY = "retry"
     THROTTLE = "throttle"
     PARK = "park"
+    RESHAPE = "reshape"  # the same thing in another form, which helps against this refusal
+    FOLLOW = "follow"  # Klaviyo carries the batch out as a job: ask how it stands
+    SORT = "sort"  # the job is over: some items go once more alone, the others are delivered
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class Case:
     failures: int = 0  # transient failures of this very request, before this one
     others_succeed: bool = False  # something else of this account has succeeded since this request first failed
     expired: bool = False  # older than the longest time that Ferrata tries
+    part: Part | None = None  # of a single send
+    turns: int = 0  # how often its form has changed already
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,9 @@ class Verdict:
     dead: dict[int, Reason] = field(default_factory=dict)
     retry_after_seconds: float | None = None
     uncertain: bool = False
+    form: str | None = None  # of RESHAPE
+    job: Job | None = None  # of FOLLOW
+    alone: frozenset[int] = frozenset()  # of SORT, and of SEPARATE: positions that go on as single sends
 
 
 _PARKS = {
@@ -64,12 +73,15 @@ _PARKS = {
     Kind.REDIRECTED: "redirected",
     Kind.UNTRUSTED: "untrusted_server",
 }
+MOST_TURNS = 4
 _REFUSALS = (Kind.REJECTED, Kind.DUPLICATE_PROFILE, Kind.TOO_LARGE)
 
 
 def judge(outcome: Outcome, case: Case, family: EndpointFamily) -> Verdict:
     if outcome.is_accepted:
         return Verdict(Action.DELIVERED, "Klaviyo took it.")
+    if outcome.kind is Kind.NOT_FOUND and family.names_resources:
+        return _refused_single(outcome, case, family)
     if outcome.kind in _PARKS:
         code = _PARKS[outcome.kind]
         return Verdict(Action.PARK, f"Parked the lane: {outcome.sentence}", Reason(code, outcome.sentence))
@@ -80,11 +92,14 @@ def judge(outcome: Outcome, case: Case, family: EndpointFamily) -> Verdict:
             retry_after_seconds=outcome.retry_after_seconds,
         )
     if outcome.kind in _REFUSALS:
-        return _refused_batch(outcome, case, family) if case.bulk else _refused_single(outcome)
+        return _refused_batch(outcome, case, family) if case.bulk else _refused_single(outcome, case, family)
     return _failed(outcome, case)
 
 
-def _refused_single(outcome: Outcome) -> Verdict:
+def _refused_single(outcome: Outcome, case: Case, family: EndpointFamily) -> Verdict:
+    remedy = family.remedy(case.part, outcome) if case.part and case.turns < MOST_TURNS else None
+    if remedy:
+        return Verdict(Action.RESHAPE if remedy.form else Action.DELIVERED, remedy.why, form=remedy.form)
     return Verdict(Action.DEAD, "Klaviyo refuses this payload: kept as a dead letter.", _reason(outcome, _first(outcome)))
 
 
@@ -94,9 +109,12 @@ def _refused_batch(outcome: Outcome, case: Case, family: EndpointFamily) -> Verd
     if outcome.kind is Kind.TOO_LARGE and case.item_count > 1:
         return _divided("Klaviyo finds the batch too large", case)
     if case.item_count == 1:
-        return _refused_single(outcome)
+        return Verdict(Action.ALONE, "Klaviyo refuses it.") if family.job_operation else _refused_single(outcome, case, family)
     at_fault = tuple(problem for problem in outcome.problems if not family.says_repeated(problem))
     named = _named_items(replace(outcome, problems=at_fault), case, family)
+    if named and family.job_operation:
+        why = f"Klaviyo refuses {len(named)} of {case.item_count}: those go alone, the others are sent again."
+        return Verdict(Action.SEPARATE, why, alone=frozenset(named))
     if named:
         rest = case.item_count - len(named)
         return Verdict(

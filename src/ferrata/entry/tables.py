@@ -2,6 +2,7 @@
 
 import ferrata.access.models
 import ferrata.audit.models
+import ferrata.catalog.models
 import ferrata.connections.models
 import ferrata.connections.oauth_models
 import ferrata.delivery.models

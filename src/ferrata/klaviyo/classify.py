@@ -58,6 +58,7 @@ def classify(seen: Answer | NoAnswer, operation: str, now: datetime, *, reads: b
         duration_ms=seen.duration_ms,
         request_id=seen.request_id,
         rate_headers=seen.rate_headers,
+        body=seen.body if kind is Kind.ACCEPTED else b"",
     )
 
 

@@ -111,13 +111,21 @@ class Klaviyo:
             answer = await self._in_turn(operation, target, body, await self._auth.authorization())
         return answer
 
-    async def send(self, operation: str, body: bytes | None = None, *, path: Mapping[str, str] | None = None) -> Outcome:
+    async def send(
+        self,
+        operation: str,
+        body: bytes | None = None,
+        *,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Outcome:
         """Write, and learn what became of it as a value; never raises for what the network or Klaviyo do.
 
-        The bytes are sent unchanged, so that a resend is identical. A 2xx counts as accepted whatever its body.
+        The bytes are sent unchanged, so that a resend is identical. A 2xx counts as accepted whatever its body, which the
+        outcome carries.
         """
         try:
-            answer = await self.request(operation, path=path, body=body)
+            answer = await self.request(operation, path=path, query=query, body=body)
         except KlaviyoError as error:
             return _before_sending(error.outcome, operation)
         return classify(answer, operation, self._now())

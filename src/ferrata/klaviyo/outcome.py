@@ -90,7 +90,8 @@ class Outcome:
 
     `reason` is one plain sentence for people; `excerpt` at most 4 KB of the answer, decoded safely, control characters and
     credentials removed. `retry_after_seconds` is what the server asked for, None if it asked for nothing intelligible.
-    `rate_headers` holds the `ratelimit-*` and `retry-after` headers as received, for `Limiter.observe`.
+    `rate_headers` holds the `ratelimit-*` and `retry-after` headers as received, for `Limiter.observe`. `body` is what an
+    accepted request was answered with.
     """
 
     kind: Kind
@@ -105,6 +106,7 @@ class Outcome:
     duration_ms: float = 0.0
     request_id: str | None = None
     rate_headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def recovery(self) -> Recovery | None:

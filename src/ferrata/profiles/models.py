@@ -19,6 +19,9 @@ profiles = Table(
     Column("last_event_at", Instant),
     Column("klaviyo_id", String(64)),
     Column("klaviyo_read_at", Instant),  # set: Klaviyo knows this person, so having no event here does not make an orphan
+    Column("change_id", String(255)),  # of the newest change that came from outside of events
+    Column("changed_at", Instant),  # when that change was made
+    Column("delivery_id", Id),  # the newest delivery of a change
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     # Lists of a store's profiles, newest first, and the search for those without events.

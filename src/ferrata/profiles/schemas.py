@@ -40,6 +40,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     last_event_at: datetime | None
     klaviyo_id: str | None
     klaviyo_read_at: datetime | None
+    change_id: str | None = None
+    changed_at: datetime | None = None
+    delivery_id: str | None = None
     created_at: datetime
     updated_at: datetime
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ferrata.delivery.families.contract import Part
-from ferrata.klaviyo.outcome import Problem
+from ferrata.delivery.families.contract import Call, Part
+from ferrata.klaviyo.outcome import Outcome, Problem
 
 _POSITION = re.compile(r"^/data/attributes/events-bulk-create/data/(\d{1,4})(?:/|$)")
 _IN_ITEM = re.compile(r"^/data/attributes/events-bulk-create/data/\d+/attributes(?:/events/data/\d+/attributes)?(?=/|$)")
@@ -45,10 +45,19 @@ _METRIC = msgspec.json.Decoder(_Event)
 
 
 class EventsFamily:
+    label = "Events"
+    noun = "event"
     single_operation = "POST /api/events"
-    bulk_operation = "POST /api/event-bulk-create-jobs"
+    other_operations: Sequence[str] = ()
+    bulk_operation: str | None = "POST /api/event-bulk-create-jobs"
+    job_operation: str | None = None
+    errors_operation: str | None = None
+    names_resources = False
     most_items = 1000
     most_bytes = 5_000_000 - len("".join(_BULK))
+
+    def single(self, part: Part) -> Call:
+        return Call(self.single_operation, self.single_body(part))
 
     def single_body(self, part: Part) -> bytes:
         opening, between, closing = _SINGLE
@@ -77,3 +86,6 @@ class EventsFamily:
         if problem.pointer and not problem.pointer.rstrip("/").endswith(("/data", "/attributes", "events-bulk-create")):
             return problem.pointer.endswith("/unique_id")
         return bool(_REPEATED.search(f"{problem.code} {problem.title} {problem.detail}"))
+
+    def remedy(self, _part: Part, _outcome: Outcome) -> None:
+        return None
