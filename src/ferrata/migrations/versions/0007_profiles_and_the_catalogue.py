@@ -5,8 +5,8 @@ from alembic import op
 
 from ferrata.infra.columns import Instant
 
-revision = "0003"
-down_revision = "0002"
+revision = "0007"
+down_revision = "0006"
 
 ADDED = (
     ("deliveries", sa.Column("form", sa.String(length=24), server_default="", nullable=False)),
