@@ -270,6 +270,15 @@ class Source:
         """Raise Unverified unless this delivery is proven to come from the source. Bytes are judged, not their meaning."""
         raise NotImplementedError
 
+    async def prove(self, received: Received, settings: Any, around: "Surroundings") -> None:
+        """As ``verify``, for proofs that must be fetched now and then, such as a signer's certificate. It is what is called.
+
+        Raises:
+            Unverified: as ``verify``.
+            Transient: the proof cannot be had at the moment; nothing is kept, the sender tries again.
+        """
+        self.verify(received, settings)
+
     def open(self, received: Received, settings: Any) -> Sequence[RawMessage]:
         """The messages in a delivery, out of whatever envelopes. None at all is fine: a test notification, a handshake.
 

@@ -1,0 +1,1 @@
+"""commercetools: customers, orders and refunds as profiles and events, products and stock as Klaviyo's catalogue."""

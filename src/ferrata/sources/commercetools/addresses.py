@@ -1,0 +1,58 @@
+"""An address of commercetools as a profile's location, and as events show it."""
+
+from typing import Any
+
+from ferrata.commerce.model import Address
+from ferrata.sources.commercetools.reading import Json, within
+
+_STREET = ("apartment", "building", "streetNumber", "streetName")
+_MORE = ("additionalStreetInfo", "additionalAddressInfo")
+
+
+def street(address: Json) -> str:
+    return _joined(address, _STREET)
+
+
+def location(address: Json) -> dict[str, Any]:
+    """Klaviyo's ``location``. Both lines are always there, so that an old second line does not stay beside a new street."""
+    known = {
+        "city": address.get("city"),
+        "country": address.get("country"),
+        "region": address.get("region") or address.get("state"),
+    }
+    rest = {name: value for name, value in (known | {"zip": address.get("postalCode")}).items() if value}
+    return {"address1": street(address), "address2": _joined(address, _MORE), **rest}
+
+
+def shown(address: Any) -> Address | None:
+    """The address under the names of Klaviyo's guide; None if there is none."""
+    if not isinstance(address, dict) or not address:
+        return None
+    return Address(
+        first_name=address.get("firstName"),
+        last_name=address.get("lastName"),
+        company=address.get("company"),
+        address1=street(address),
+        address2=_joined(address, _MORE),
+        city=address.get("city"),
+        region=address.get("region") or address.get("state"),
+        country_code=address.get("country"),
+        zip=address.get("postalCode"),
+        phone=phone(address),
+    )
+
+
+def phone(address: Json) -> str | None:
+    return address.get("mobile") or address.get("phone") or None
+
+
+def of_customer(customer: Json) -> Json | None:
+    """The one that stands for the customer: the default billing address, else a billing address, else the first."""
+    addresses = [each for each in customer.get("addresses") or () if isinstance(each, dict)]
+    by_id = {each.get("id"): each for each in addresses}
+    wanted = [customer.get("defaultBillingAddressId"), *(customer.get("billingAddressIds") or ())]
+    return next((by_id[id_] for id_ in wanted if id_ in by_id), addresses[0] if addresses else None)
+
+
+def _joined(address: Json, names: tuple[str, ...]) -> str:
+    return ", ".join(str(part) for part in (within(address, name) for name in names) if part)

@@ -1,0 +1,75 @@
+"""From a kept message to what it means for Klaviyo. Pure: the same message, answers and settings give the same result."""
+
+from typing import Any
+
+from ferrata.commerce.terms import Terms
+from ferrata.sources.commercetools import reasons
+from ferrata.sources.commercetools.found import Found
+from ferrata.sources.commercetools.notification import Notification, read
+from ferrata.sources.commercetools.rules import Rule, matching
+from ferrata.sources.commercetools.settings import CommercetoolsSettings
+from ferrata.sources.contract import LookedUp, Lookup, Mapped, Message, Skipped
+
+
+def lookups(message: Message, looked_up: LookedUp, settings: CommercetoolsSettings) -> list[Lookup]:
+    """What must still be read; asked again with the answers, for products of an order are known only with the order."""
+    seen, found = read(message.body), _found(message, looked_up, settings)
+    wanted = [look for rule in _speaking(seen, settings) for look in rule.looks(seen, found)]
+    return list(dict.fromkeys(wanted))
+
+
+def mapped(message: Message, looked_up: LookedUp, settings: CommercetoolsSettings) -> Mapped:
+    seen, found = read(message.body), _found(message, looked_up, settings)
+    said = [rule.maps(seen, found) for rule in _speaking(seen, settings)]
+    skipped = [*(each for one in said for each in one.skipped), *_silent(seen, settings)]
+    whole = Mapped(
+        events=tuple(each for one in said for each in one.events),
+        profiles=tuple(each for one in said for each in one.profiles),
+        catalog=tuple(each for one in said for each in one.catalog),
+        skipped=tuple(skipped),
+    )
+    return reasons.explained(whole, seen)
+
+
+def _found(message: Message, looked_up: LookedUp, settings: CommercetoolsSettings) -> Found:
+    terms = Terms(names=settings.metric_names(), backfill=message.history)
+    return Found(settings=settings, looked_up=looked_up, terms=terms, at=message.received_at)
+
+
+def _speaking(seen: Notification, settings: CommercetoolsSettings) -> list[Rule]:
+    return [rule for rule in matching(seen, settings) if rule.name not in settings.disabled_events]
+
+
+def _silent(seen: Notification, settings: CommercetoolsSettings) -> list[Skipped]:
+    """Why nobody says anything, or less than could be said."""
+    found = matching(seen, settings)
+    off = [Skipped(rule.name, "disabledEvents switches it off") for rule in found if rule.name in settings.disabled_events]
+    if found:
+        return off
+    return [Skipped(_called(seen), _why_unmatched(seen))]
+
+
+def _called(seen: Notification) -> str:
+    return " of ".join(part for part in (seen.type or seen.kind, seen.resource) if part)
+
+
+_KNOWN: dict[tuple[str, str], str] = {
+    ("ResourceCreated", "subscription"): "commercetools only tests the subscription with it",
+    ("ResourceCreated", "customer"): "the message CustomerCreated tells more",
+    ("ResourceDeleted", "customer"): "a deleted customer stays in Klaviyo until you erase the profile",
+    ("ResourceUpdated", "order"): "the messages about the order tell what has changed",
+    ("ResourceUpdated", "product"): "the messages about the product tell what is published",
+}
+
+
+def _why_unmatched(seen: Notification) -> str:
+    return _KNOWN.get((seen.kind, seen.resource), "no rule or setting says that this means something for Klaviyo")
+
+
+def title_of(message: Message) -> str:
+    """``OrderCreated``, or ``ResourceUpdated of customer``."""
+    try:
+        seen: Any = read(message.body)
+    except ValueError:
+        return message.business_key
+    return seen.type if seen.kind == "Message" and seen.type else _called(seen)
