@@ -68,4 +68,4 @@ def _cell(value: Any) -> str:
 
 
 def _written(instant: datetime) -> str:
-    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return instant.isoformat().replace("+00:00", "Z")

@@ -38,6 +38,8 @@ from ferrata.infra.http.origin import SameOrigin
 from ferrata.infra.http.request_ids import RequestIds
 from ferrata.readthrough import api as readthrough_api
 from ferrata.retention import api as retention_api
+from ferrata.trail import api as trail_api
+from ferrata.trail import pages as trail_pages
 from ferrata.ui.policy import CONTENT_SECURITY_POLICY
 
 
@@ -92,6 +94,7 @@ def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
     app.include_router(readthrough_api.router(wiring.readthrough, wiring.events))
     app.include_router(events)
     app.include_router(retention_api.router(wiring.retention))
+    app.include_router(trail_api.router(wiring.audit))
     token = wiring.settings.metrics_token
     app.include_router(health_api.router(wiring.health, wiring.metrics, token.get_secret_value() if token else None))
     app.include_router(api_docs.router(app, wiring.static))
@@ -103,6 +106,7 @@ def _pages(wiring: Wiring) -> Iterator[APIRouter]:
     yield connections_pages.router(wiring.pages, wiring.connections)
     yield token_pages.router(wiring.pages, wiring.access, wiring.clock)
     yield people_pages.router(wiring.pages, wiring.access)
+    yield trail_pages.router(wiring.pages, wiring.audit)
     dashboard = Dashboard(wiring.events, wiring.delivery, wiring.connections, wiring.clock)
     yield overview_pages.router(
         wiring.pages,
