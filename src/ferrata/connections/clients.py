@@ -22,7 +22,7 @@ class Clients:
         # Plain http beyond this machine would show the key to the network; a sandbox in a container is reached that way.
         self._allow_http = settings.environment is not Environment.PRODUCTION
         ca_file = str(settings.klaviyo_ca_file) if settings.klaviyo_ca_file else None
-        self._transport = transport or open_transport(ca_file, None, _POOL)
+        self.transport = transport or open_transport(ca_file, None, _POOL)
         self._clients: OrderedDict[str, Klaviyo] = OrderedDict()
 
     def client(self, credential: Credential) -> Klaviyo:
@@ -36,7 +36,7 @@ class Clients:
 
     def single(self, auth: Auth) -> Klaviyo:
         """A client that is not kept."""
-        return Klaviyo(auth, self._base_url, transport=self._transport, timeouts=self._timeouts, allow_http=self._allow_http)
+        return Klaviyo(auth, self._base_url, transport=self.transport, timeouts=self._timeouts, allow_http=self._allow_http)
 
     async def close(self) -> None:
-        await self._transport.aclose()
+        await self.transport.aclose()

@@ -28,7 +28,7 @@ from ferrata.connections.stores import Stores
 from ferrata.infra.allowance import Allowance
 from ferrata.infra.database import Database
 from ferrata.kit.clock import Clock
-from ferrata.klaviyo import Auth, Klaviyo, PrivateKey
+from ferrata.klaviyo import Auth, Klaviyo
 
 CACHE_SECONDS = 1.0
 TESTS = Allowance(15, timedelta(minutes=1))
@@ -143,6 +143,7 @@ class Connections:
 
         def work(transaction: Transaction) -> None:
             before = rows.find_connection(transaction, store_id)
+            self._leave(transaction, before)
             rows.replace_connection(transaction, kept)
             self._changes.note(transaction, actor, "connections.key_set", store_id, before=before, after=kept)
 
@@ -159,16 +160,43 @@ class Connections:
             TooManyTests: 15 keys were tested within a minute.
         """
         kept = await self._one(store_id)
-        private_key = self._keys.open(kept)
+        auth = await self._auth_of(kept)
+        if auth is None:
+            raise NotConnected
         try:
-            tested = await self._tested(private_key)
+            tested = await self._tested(auth)
         except KeyRefused as error:
             seen = replace(kept.seen, status=Status.ERROR, detail=error.message, tested_at=self._clock.now())
             await self._learn(kept, replace(kept, seen=seen), actor)
         else:
-            fresh = self._keys.keep(store_id, private_key, tested)
-            await self._learn(kept, replace(fresh, seen=replace(fresh.seen, created_at=kept.seen.created_at)), actor)
+            await self._learn(kept, self._tested_again(kept, tested), actor)
         return await self.connection(store_id)
+
+    def _tested_again(self, kept: rows.Kept, tested: Tested) -> rows.Kept:
+        """The connection as this test has shown it."""
+        if kept.installation_id is None:
+            fresh = self._keys.keep(kept.seen.store_id, self._keys.open(kept), tested)
+            return replace(fresh, seen=replace(fresh.seen, created_at=kept.seen.created_at))
+        seen = replace(
+            kept.seen,
+            status=Status.CONNECTED,
+            detail=tested.detail,
+            account_id=tested.account_id or kept.seen.account_id,
+            account_name=tested.account_name or kept.seen.account_name,
+            tested_at=self._clock.now(),
+        )
+        return replace(kept, seen=seen)
+
+    def lost(self, transaction: Transaction, installation_id: str, detail: str) -> None:
+        """Klaviyo knows an OAuth installation no more: show its connections as broken, in the caller's transaction."""
+        for kept in rows.all_connections(transaction):
+            if kept.installation_id == installation_id and kept.seen.status is not Status.ERROR:
+                now = self._clock.now()
+                after = replace(kept, seen=replace(kept.seen, status=Status.ERROR, detail=detail, status_since=now))
+                values = {"status": Status.ERROR, "detail": detail, "status_since": now}
+                rows.set_known(transaction, kept.seen.store_id, kept.version, values)
+                action = "connections.oauth_lost"
+                self._changes.note(transaction, SYSTEM, action, kept.seen.store_id, before=kept, after=after)
 
     def adopt(self, transaction: Transaction, installed: rows.Kept, actor: Actor) -> None:
         """Connect a store by OAuth, in the transaction that keeps its tokens; call ``announce`` after the commit.
@@ -229,6 +257,8 @@ class Connections:
                 if kept.seen.method is Method.PRIVATE_KEY and (sealed := self._keys.resealed(kept)):
                     rows.set_known(transaction, kept.seen.store_id, kept.version, {"sealed_key": sealed})
                     count += 1
+            if self.installations:
+                count += self.installations.reseal_all(transaction)
             if count:
                 self._audit.record(transaction, actor, "connections.keys_resealed", "connections", after={"count": count})
             return count
@@ -245,12 +275,12 @@ class Connections:
             raise NotConnected
         return kept
 
-    async def _tested(self, private_key: PrivateKey) -> Tested:
+    async def _tested(self, auth: Auth) -> Tested:
         now = self._clock.now()
         wait = await self._database.write(lambda transaction: TESTS.take(transaction, "key-tests", now))
         if wait is not None:
             raise TooManyTests(wait)
-        return await test_key(self._clients.single(private_key))
+        return await test_key(self._clients.single(auth))
 
     async def _observed(self, store_id: str, version: str, status: Status, detail: str | None) -> None:
         kept = await self._find(store_id)

@@ -16,6 +16,7 @@ from ferrata.access import commands as access
 from ferrata.audit import commands as audit
 from ferrata.audit.schemas import COMMAND_LINE
 from ferrata.connections import commands as connections
+from ferrata.connections import oauth_commands
 from ferrata.delivery import commands as delivery
 from ferrata.delivery.changes import DeadLetterChanges
 from ferrata.entry.demo import Options, demo
@@ -100,7 +101,9 @@ app.command(access.tokens(room(_access_desk)))
 app.command(access.people(room(_access_desk)))
 app.command(audit.audit(room(lambda wiring: wiring.audit)))
 app.command(connections.stores(room(lambda wiring: wiring.connections)))
-app.command(connections.connections(room(lambda wiring: wiring.connections)))
+connection_commands = connections.connections(room(lambda wiring: wiring.connections))
+connection_commands.command(oauth_commands.oauth(room(lambda wiring: (wiring.oauth, wiring.connections))))
+app.command(connection_commands)
 app.command(events.events())
 app.command(delivery.lanes(room(_delivery_desk)))
 app.command(delivery.dead_letters(room(_delivery_desk)))

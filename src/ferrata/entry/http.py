@@ -10,6 +10,7 @@ import ferrata
 from ferrata.access import pages as access_pages
 from ferrata.access import people_pages, token_pages
 from ferrata.access.http import declared_rights
+from ferrata.connections import oauth_api, oauth_pages
 from ferrata.connections import pages as connections_pages
 from ferrata.dashboard import pages as overview_pages
 from ferrata.dashboard.service import Dashboard
@@ -91,6 +92,7 @@ def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
     for pages in _pages(wiring):
         app.include_router(pages, dependencies=behind_sign_in)
     app.include_router(delivery_api.router(wiring.delivery, wiring.connections, DeadLetterChanges(wiring.delivery, wiring.audit)))
+    app.include_router(oauth_api.router(wiring.oauth, wiring.connections))
     app.include_router(readthrough_api.router(wiring.readthrough, wiring.events))
     app.include_router(events)
     app.include_router(retention_api.router(wiring.retention))
@@ -104,6 +106,7 @@ def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
 
 def _pages(wiring: Wiring) -> Iterator[APIRouter]:
     yield connections_pages.router(wiring.pages, wiring.connections)
+    yield oauth_pages.router(wiring.pages, wiring.oauth, wiring.connections)
     yield token_pages.router(wiring.pages, wiring.access, wiring.clock)
     yield people_pages.router(wiring.pages, wiring.access)
     yield trail_pages.router(wiring.pages, wiring.audit)

@@ -18,6 +18,8 @@ from ferrata.audit.tasks import daily_forgetting
 from ferrata.commerce.exchange import Exchange
 from ferrata.connections.clients import Clients
 from ferrata.connections.keys import Keys
+from ferrata.connections.oauth_service import OAuth, open_oauth
+from ferrata.connections.oauth_tasks import use_installations
 from ferrata.connections.service import Connections
 from ferrata.dashboard.guide import Guide
 from ferrata.delivery.service import DeliveryService
@@ -56,6 +58,7 @@ class Wiring:
     audit: Audit
     access: Access
     connections: Connections
+    oauth: OAuth
     delivery: DeliveryService
     worker: Worker
     profiles: Profiles
@@ -77,6 +80,7 @@ class Wiring:
     async def start(self) -> None:
         """What must be there before the first request: a store, and its key from the environment."""
         key = self.settings.klaviyo_api_key
+        await self.oauth.start()
         await self.connections.start(key.get_secret_value() if key else None)
         self.connections.on_change(self.delivery.connection_changed)
 
@@ -84,6 +88,7 @@ class Wiring:
         self.stopping.set()
         await self.health.close()
         await self.delivery.close()
+        await self.oauth.close()
         await self.connections.close()
         await self.database.close()
         await asyncio.to_thread(self.telemetry.close)
@@ -116,7 +121,9 @@ def build(
     database.committing = telemetry.committing
     audit = Audit(database, clock, kept_for=timedelta(days=settings.audit_retention_days))
     access = Access(database, clock, audit, passwords)
-    connections = Connections(database, clock, audit, keys=Keys(box, clock), clients=Clients(settings, transport))
+    clients = Clients(settings, transport)
+    connections = Connections(database, clock, audit, keys=Keys(box, clock), clients=clients)
+    oauth = open_oauth(settings, database, clock, audit, box=box, connections=connections, clients=clients)
     delivery = DeliveryService(database, connections, clock, watch, name=name, longest_queue=settings.max_waiting_events)
     longest_age = timedelta(days=settings.delivery_max_age_days)
     worker = Worker(Tools(database, connections, clock, random.random, name, watch, longest_age, telemetry))
@@ -127,7 +134,8 @@ def build(
     readthrough = ReadThrough(connections, profiles, clock)
     rooms = Retained(connections, delivery, profiles, events)
     retention = Retention(database, clock, audit, Policy.of(settings), rooms)
-    scheduler = Scheduler(database, clock, name, [daily_cleanup(retention), daily_forgetting(audit)])
+    jobs = [daily_cleanup(retention), daily_forgetting(audit), use_installations(oauth.installations)]
+    scheduler = Scheduler(database, clock, name, jobs)
     health = Health.build(settings, name, Parts(database, clock, connections, delivery, scheduler))
     metrics = Metrics(telemetry, clock, health, connections=connections, delivery=delivery, events=events)
     gate = Gate(access, Cookies(secure=settings.has_secure_cookies()), connections.registry.choose)
@@ -141,6 +149,7 @@ def build(
         audit,
         access,
         connections,
+        oauth,
         delivery,
         worker,
         profiles,

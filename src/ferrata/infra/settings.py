@@ -1,5 +1,6 @@
 """Every setting, its default, and the seeds' own names for it. Read once, in ``entry``, and handed down in parts."""
 
+import re
 import ssl
 from enum import StrEnum
 from ipaddress import ip_network
@@ -35,8 +36,16 @@ def _authorities(file: Path) -> Path:
     return file
 
 
+def _scopes(text: str) -> str:
+    for name in text.split():
+        if not re.fullmatch(r"[a-z-]+:(read|write)", name):
+            raise ValueError(f"{name!r} is no scope: scopes read like events:write")
+    return " ".join(text.split())
+
+
 HttpUrl = Annotated[AnyHttpUrl, UrlConstraints(max_length=2048)]
 Networks = Annotated[str, AfterValidator(_networks)]
+Scopes = Annotated[str, AfterValidator(_scopes)]
 CertificateFile = Annotated[FilePath, AfterValidator(_authorities)]
 
 
@@ -71,8 +80,9 @@ class Settings(BaseSettings):
     port: int = Field(3000, ge=0, le=65535, validation_alias=_named("PORT", "PORT"), description="The port to listen on.")
     public_url: HttpUrl | None = Field(
         None,
-        validation_alias=_named("PUBLIC_URL"),
-        description="How people reach these pages, for links in messages. Default: http://HOST:PORT.",
+        validation_alias=_named("PUBLIC_URL", "NEXT_PUBLIC_APP_URL"),
+        description="How people reach these pages: for links in messages, and where Klaviyo sends people back to after OAuth. "
+        "Default: http://HOST:PORT.",
     )
     trusted_proxies: Networks = Field(
         "",
@@ -99,6 +109,30 @@ class Settings(BaseSettings):
         None,
         validation_alias=_named("KLAVIYO_TOKEN_URL"),
         description="The OAuth token endpoint. Default: /oauth/token under the base URL.",
+    )
+    oauth_client_id: str | None = Field(
+        None,
+        max_length=255,
+        validation_alias=_named("OAUTH_CLIENT_ID", "KLAVIYO_CLIENT_ID", "NEXT_PUBLIC_KLAVIYO_CLIENT_ID"),
+        description="The client id of your OAuth app at Klaviyo. With its secret, stores can be connected without a key.",
+    )
+    oauth_client_secret: SecretStr | None = Field(
+        None,
+        validation_alias=_named("OAUTH_CLIENT_SECRET", "KLAVIYO_CLIENT_SECRET"),
+        description="The client secret of your OAuth app at Klaviyo.",
+    )
+    oauth_scopes: Scopes = Field(
+        "accounts:read catalogs:read catalogs:write events:read events:write lists:read lists:write metrics:read "
+        "profiles:read profiles:write subscriptions:read subscriptions:write",
+        validation_alias=_named("OAUTH_SCOPES"),
+        description="What is asked of whoever connects a store by OAuth: names of scopes, separated by spaces. The app at "
+        "Klaviyo must have them all.",
+    )
+    oauth_authorize_url: HttpUrl | None = Field(
+        None,
+        validation_alias=_named("OAUTH_AUTHORIZE_URL"),
+        description="Klaviyo's page that asks for consent. Default: https://www.klaviyo.com/oauth/authorize, or /oauth/authorize "
+        "under the base URL where that is not Klaviyo's own.",
     )
     klaviyo_ca_file: CertificateFile | None = Field(
         None,

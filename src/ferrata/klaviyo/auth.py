@@ -14,6 +14,8 @@ from .errors import Transient
 _KEY = re.compile(r"pk_[\x21-\x7e]{1,253}\Z")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+\Z")
 _RENEW_BEFORE_EXPIRY_SECONDS = 60.0
+_RENEW_EARLY_SECONDS = 300.0
+_RENEW_EARLY_SHARE = 0.2
 
 
 class Auth(Protocol):
@@ -81,12 +83,21 @@ class PrivateKey(Secret):
 
 @dataclass(frozen=True, slots=True)
 class OAuthTokens:
-    """The pair that the token endpoint gave. `expires_at` is Unix time in seconds. Store the whole pair at once."""
+    """The pair that the token endpoint gave. Instants are Unix time in seconds; `issued_at` 0: not known. Store the whole pair
+    at once."""
 
     access: Secret
     refresh: Secret
     expires_at: float
     scopes: frozenset[str] = field(default_factory=frozenset)
+    issued_at: float = 0.0
+
+    @property
+    def renew_at(self) -> float:
+        """From when on a new pair is asked for: five minutes before expiry, or a fifth of a life that is shorter."""
+        if not self.issued_at:
+            return self.expires_at - _RENEW_BEFORE_EXPIRY_SECONDS
+        return self.expires_at - min(_RENEW_EARLY_SECONDS, _RENEW_EARLY_SHARE * (self.expires_at - self.issued_at))
 
     def __post_init__(self) -> None:
         if not (_TOKEN.match(self.access.reveal()) and _TOKEN.match(self.refresh.reveal())):
@@ -112,7 +123,7 @@ class OAuthSession:
         self._turn = asyncio.Lock()
 
     async def authorization(self) -> str:
-        if self._tokens.expires_at - self._now() <= _RENEW_BEFORE_EXPIRY_SECONDS:
+        if self._now() >= self._tokens.renew_at:
             await self._renew_in_time()
         return _bearer(self._tokens)
 

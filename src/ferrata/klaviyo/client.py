@@ -180,5 +180,5 @@ def _before_sending(outcome: Outcome, operation: str) -> Outcome:
     """The outcome for a request that stayed at home because no credential or turn could be had."""
     kind = Kind.TRANSIENT_NOT_SENT if outcome.recovery is Recovery.TRANSIENT else outcome.kind
     kind = Kind.THROTTLED if outcome.operation == operation and outcome.kind is Kind.THROTTLED else kind
-    reason = outcome.reason if outcome.operation == operation else f"{outcome.operation}: {outcome.reason}"
+    reason = outcome.reason if outcome.operation in ("", operation) else f"{outcome.operation}: {outcome.reason}"
     return replace(outcome, kind=kind, operation=operation, executed=Executed.NO, reason=reason, rate_headers={})

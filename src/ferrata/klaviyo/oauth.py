@@ -17,7 +17,7 @@ from .answer import Answer, NoAnswer
 from .auth import OAuthTokens, Secret
 from .classify import classify
 from .errors import KeyRevoked, UnreadableAnswer, error_for
-from .outcome import Executed, Kind, Outcome
+from .outcome import Executed, Kind, Outcome, Problem
 from .wire import Bounds, exchange, open_transport
 
 _TOKEN, _REVOKE = "POST /oauth/token", "POST /oauth/revoke"
@@ -34,8 +34,9 @@ class _Granted(msgspec.Struct):
 class TokenEndpoint:
     """Klaviyo's token endpoint for one app (`client_id`, `client_secret`).
 
-    Every call raises KeyRevoked on `invalid_grant` (uninstalled, revoked, code reused) or `invalid_client`, and otherwise
-    the errors of `errors`. Serialise refreshes per installation and keep the whole returned pair: it may be rotated.
+    Every call raises KeyRevoked on `invalid_grant` (uninstalled, revoked, code reused) or `invalid_client`, with that word
+    as the code of its one problem, and otherwise the errors of `errors`. Serialise refreshes per installation and keep the
+    whole returned pair: it may be rotated.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class TokenEndpoint:
                     executed=Executed.NO,
                     status=seen.status,
                     reason=f"the token endpoint answered {word}",
+                    problems=(Problem(code=word),),
                 )
             )
         outcome = classify(seen, operation, datetime.fromtimestamp(self._now(), UTC), reads=reads)
@@ -122,7 +124,8 @@ class TokenEndpoint:
             if refresh is None or not 0 < granted.expires_in < 1e9:
                 raise ValueError("no refresh token, or a life that cannot be")
             scopes = frozenset(granted.scope.split()) if granted.scope else former.scopes if former else frozenset()
-            return OAuthTokens(Secret(granted.access_token), refresh, self._now() + granted.expires_in, scopes)
+            now = self._now()
+            return OAuthTokens(Secret(granted.access_token), refresh, now + granted.expires_in, scopes, now)
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
             reason = "the token endpoint's answer could not be read"  # without its text: it may hold a token
             outcome = Outcome(Kind.UNREADABLE, _TOKEN, Executed.YES, status=answer.status, reason=reason)
