@@ -20,6 +20,7 @@ from klaviyo_sandbox.fault_presets import PRESETS
 from klaviyo_sandbox.faults import Conditions, Rule
 from klaviyo_sandbox.sandbox import Sandbox
 from klaviyo_sandbox.server import running
+from klaviyo_sandbox.switches import Switches
 from klaviyo_sandbox.tenants import DEFAULT_KEY
 from tests.connections.oauth import ACCOUNT, CLIENT_SECRET, CONNECT, SCOPES, Installed, open_installed
 from tests.doors import PASSWORD
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def klaviyo() -> Iterator[tuple[Sandbox, str]]:
-    sandbox = Sandbox(seed=1)
+    sandbox = Sandbox(seed=1, switches=Switches(limits=False))
     with running(sandbox) as served:
         yield sandbox, served.url
     sandbox.close()
@@ -212,7 +213,14 @@ class TestTheState:
 class TestTheTokenEndpoint:
     @pytest.mark.parametrize(
         ("preset", "expected"),
-        [("unavailable", 503), ("html_502", 503), ("garbage", 503), ("exec_reset", 503), ("exec_html", 503), ("bad_request", 422)],
+        [
+            ("unavailable", 503),
+            ("html_502", 503),
+            ("garbage", 503),
+            ("exec_reset", 503),
+            ("exec_html", 503),
+            ("bad_request", 422),
+        ],
     )
     async def test_that_fails_changes_nothing_and_says_so(self, installed: Installed, preset: str, expected: int) -> None:
         browser = await installed.doors.administrator()

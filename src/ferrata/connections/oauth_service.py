@@ -264,9 +264,7 @@ def open_oauth(
     tokens, app = SealedTokens(box), read_app(settings, clock, clients.transport)
     refreshes = Refreshes(database, clock, tokens, app)
     installations = Installations(database, clock, tokens, refreshes, app)
-    oauth = OAuth(
-        database, clock, audit, tokens=tokens, installations=installations, connections=connections, clients=clients
-    )
+    oauth = OAuth(database, clock, audit, tokens=tokens, installations=installations, connections=connections, clients=clients)
     oauth.attach(refreshes)
     return oauth
 
