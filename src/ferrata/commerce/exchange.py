@@ -9,6 +9,7 @@ import msgspec
 
 from ferrata.commerce.money import Money
 from ferrata.commerce.rates import NoRates, Rates
+from ferrata.commerce.tracked import TrackedEvent
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +36,14 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
             "ExchangeRateDate": rate.day.isoformat(),
         }
         return Valued(converted.amount, converted.currency, kept)
+
+    def applied_to(self, event: TrackedEvent) -> TrackedEvent:
+        """The event with its value reported in ``into``; what it says of its own stays, and it is never converted twice."""
+        if event.value is None or event.currency is None or "OriginalCurrency" in event.properties:
+            return event
+        valued = self.value_of(Money(event.value, event.currency), event.occurred_at)
+        properties = {**event.properties, **valued.properties}
+        return msgspec.structs.replace(event, value=valued.value, currency=valued.currency, properties=properties)
 
 
 class Valued(msgspec.Struct, frozen=True):
