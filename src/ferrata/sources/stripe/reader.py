@@ -133,7 +133,7 @@ class StripeReader:
 def _created(about: Mapping[str, Any]) -> Any:
     """When it happened: an invoice when it was paid."""
     paid = shapes.thing(about.get("status_transitions")).get("paid_at")
-    return paid or about.get("created")
+    return paid or about.get("created") or about.get("date")
 
 
 def _next(listed: Any, found: Sequence[Mapping[str, Any]]) -> str | None:
