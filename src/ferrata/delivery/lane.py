@@ -112,6 +112,8 @@ class Lane:
         """Do what can be done now; returns after how many seconds to look again, unless woken."""
         if not self._account.may_send:
             return 0.1
+        if self._tools.is_stopped(self.key.store_id):
+            return POLL_SECONDS
         if self._parked:
             return await self._step_parked()
         self._agenda.wake_due(self._tools.clock.monotonic())

@@ -53,6 +53,14 @@ deliveries = Table(
         postgresql_where=Column("state") == "sending",
     ),
     Index(
+        "ix_deliveries_held",
+        "store_id",
+        "reason_pointer",
+        "id",
+        sqlite_where=Column("state") == "held",
+        postgresql_where=Column("state") == "held",
+    ),
+    Index(
         "ix_deliveries_dead",
         "store_id",
         "finished_at",
@@ -60,6 +68,15 @@ deliveries = Table(
         sqlite_where=Column("state") == "dead",
         postgresql_where=Column("state") == "dead",
     ),
+)
+
+delivery_stops = Table(
+    "delivery_stops",
+    metadata,
+    Column("scope", String(32), primary_key=True),  # a store, or "*"
+    Column("by", String(120), nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("at", Instant, nullable=False),
 )
 
 batches = Table(

@@ -41,24 +41,27 @@ class Waiting:
 
 
 def put(connection: Connection, items: Sequence[Deliver]) -> None:
-    rows = [
-        (
-            item.id,
-            item.store_id,
-            item.family.value,
-            HISTORY if item.history else LIVE,
-            item.person,
-            item.unique_id,
-            item.subject_json,
-            item.profile_json,
-            _bytes(item.subject_json) + _bytes(item.profile_json),
-            item.accepted_at,
-            json.dumps(item.after) if item.after else None,
-        )
-        for item in items
-    ]
-    statements.PUT.many(connection, rows)
-    signals.announce(connection, (LaneKey(item.store_id, item.family) for item in items))
+    free = [item for item in items if item.held is None]
+    statements.PUT.many(connection, [_row(item) for item in free])
+    held = [(item, item.held) for item in items if item.held]
+    statements.PUT_HELD.many(connection, [(*_row(item), why.code, why.kind, why.sentence) for item, why in held])
+    signals.announce(connection, (LaneKey(item.store_id, item.family) for item in free))
+
+
+def _row(item: Deliver) -> tuple[object, ...]:
+    return (
+        item.id,
+        item.store_id,
+        item.family.value,
+        HISTORY if item.history else LIVE,
+        item.person,
+        item.unique_id,
+        item.subject_json,
+        item.profile_json,
+        _bytes(item.subject_json) + _bytes(item.profile_json),
+        item.accepted_at,
+        json.dumps(item.after) if item.after else None,
+    )
 
 
 def _bytes(text_: str) -> int:

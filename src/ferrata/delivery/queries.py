@@ -184,7 +184,7 @@ def totals(connection: Connection, store_id: str) -> Totals:
     mine = deliveries.c.store_id == store_id
     by_state = {
         state.value: connection.execute(select(func.count()).where(mine, _is(state))).scalar_one()
-        for state in (State.WAITING, State.SENDING, State.DEAD)
+        for state in (State.WAITING, State.SENDING, State.DEAD, State.HELD)
     }
     finished = connection.execute(
         select(

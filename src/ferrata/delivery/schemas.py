@@ -11,6 +11,7 @@ class State(StrEnum):
     DELIVERED = "delivered"
     DEAD = "dead"
     DISCARDED = "discarded"
+    HELD = "held"  # kept back when it was accepted, by a flag; sent once somebody lets it go
     SUPERSEDED = "superseded"  # never sent: a newer delivery of the same thing carries all that it would have told
 
 
@@ -28,6 +29,15 @@ class LaneKey:
 
     store_id: str
     family: Family
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Why a delivery is kept back from the start. ``kind`` is what it can be found by: of an event, its metric."""
+
+    code: str
+    kind: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,7 @@ class Deliver:
     profile_json: str
     accepted_at: datetime
     after: tuple[str, ...] = ()  # other ``person``s of whom nothing may wait or be on its way when this one goes
+    held: Held | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,3 +235,4 @@ class Totals:
     delivered: int = 0
     dead: int = 0
     discarded: int = 0
+    held: int = 0

@@ -18,6 +18,7 @@ from ferrata.delivery.account import recent_sends
 from ferrata.delivery.backlog import CALM
 from ferrata.delivery.families import FAMILIES, EndpointFamily
 from ferrata.delivery.forgetting import Forgetting
+from ferrata.delivery.holding import Holding
 from ferrata.delivery.models import attempts, deliveries
 from ferrata.delivery.schemas import (
     AgeBand,
@@ -37,6 +38,7 @@ from ferrata.delivery.schemas import (
     Totals,
     Window,
 )  # fmt: skip
+from ferrata.delivery.stops import Stops
 from ferrata.delivery.waiting_ages import waiting_ages
 from ferrata.delivery.watch import Watch
 from ferrata.delivery.worker import Worker
@@ -57,7 +59,15 @@ class DeliveryService:
     """``worker`` is None in a process that only accepts: then what happens is seen by looking at the database."""
 
     def __init__(
-        self, db: Database, connections: Connections, clock: Clock, watch: Watch, *, name: str, longest_queue: int
+        self,
+        db: Database,
+        connections: Connections,
+        clock: Clock,
+        watch: Watch,
+        *,
+        name: str,
+        longest_queue: int,
+        stops: Stops | None = None,
     ) -> None:
         self._db = db
         self._connections = connections
@@ -70,6 +80,8 @@ class DeliveryService:
         self._openings: set[asyncio.Task[None]] = set()
         self.worker: Worker | None = None
         self.forgetting = Forgetting()
+        self.stops = stops or Stops(db, clock)
+        self.holding = Holding(db, self.stops, self._calm.clear, self.wake)
 
     # Into the outbox
 
@@ -102,8 +114,10 @@ class DeliveryService:
         known = self._calm.get((key, history))
         if known and known[0] > now:
             return known[1]
-        is_calm = await self._connections.credential(store_id) is not None and await self._db.read(
-            lambda connection: queries.is_calm(connection, key, CALM, self._clock.now(), history=history)
+        is_calm = (
+            self.stops.of(store_id) is None
+            and await self._connections.credential(store_id) is not None
+            and await self._db.read(lambda connection: queries.is_calm(connection, key, CALM, self._clock.now(), history=history))
         )
         self._calm[key, history] = (now + CALM_FOR_SECONDS, is_calm)
         return is_calm
@@ -163,15 +177,21 @@ class DeliveryService:
 
     async def lanes(self, store_id: str | None = None) -> list[Lane]:
         """Each store's lanes. How far their quota is used is exact where this process sends for them, else as the books tell."""
+        await self.stops.look()
         store_ids = [store_id] if store_id else [store.id for store in await self._connections.stores()]
         found = await self._db.read(lambda connection: queries.lane_rows(connection, store_ids, self._clock.now()))
         return [await self._with_connection(lane) for lane in found]
 
     async def _with_connection(self, lane: Lane) -> Lane:
+        stop = self.stops.of(lane.store_id)
+        if stop:
+            lane = replace(lane, parked_code="stopped", parked_detail=stop.sentence, parked_at=stop.at, probe_at=None)
         credential = await self._connections.credential(lane.store_id)
-        if credential is None:
+        if credential is None and stop is None:
             detail = "This store has no connection to Klaviyo yet. What is accepted waits here."
             return replace(lane, parked_code="not_connected", parked_detail=detail)
+        if credential is None:
+            return lane
         account = self.worker.accounts.get(credential.quota_id) if self.worker else None
         limiter = account.limiter if account else await self._limiter_of_others(credential.quota_id)
         family = FAMILIES[lane.family]
@@ -266,8 +286,8 @@ class DeliveryService:
     # For retention, inside its transaction
 
     def finished_ids(self, connection: Connection, ids: Sequence[str]) -> set[str]:
-        """Which of these are delivered or given up, and so may be forgotten."""
-        finished = (State.DELIVERED.value, State.DISCARDED.value, State.SUPERSEDED.value)
+        """Which of these are delivered, given up or held back on purpose, and so may be forgotten."""
+        finished = (State.DELIVERED.value, State.DISCARDED.value, State.SUPERSEDED.value, State.HELD.value)
         rows = connection.execute(select(deliveries.c.id).where(deliveries.c.id.in_(ids), deliveries.c.state.in_(finished)))
         return set(rows.scalars())
 
@@ -292,4 +312,14 @@ def _used(family: EndpointFamily) -> Iterator[tuple[str, int]]:
 
 
 def _was_tried(delivery: Delivery | None) -> bool:
-    return delivery is None or delivery.attempts > 0 or delivery.state in (State.DELIVERED, State.DEAD, State.DISCARDED)
+    return (
+        delivery is None
+        or delivery.attempts > 0
+        or delivery.state
+        in (
+            State.DELIVERED,
+            State.DEAD,
+            State.DISCARDED,
+            State.HELD,
+        )
+    )

@@ -43,6 +43,10 @@ _PUT_COLUMNS = (
 PUT = Prepared(
     insert(deliveries).values(state=State.WAITING.value, **{name: bindparam(name) for name in _PUT_COLUMNS}), _PUT_COLUMNS
 )
+_HELD_COLUMNS = (*_PUT_COLUMNS, "reason_code", "reason_pointer", "reason_detail")
+PUT_HELD = Prepared(
+    insert(deliveries).values(state=State.HELD.value, **{name: bindparam(name) for name in _HELD_COLUMNS}), _HELD_COLUMNS
+)
 
 WAITING = Prepared(
     select(

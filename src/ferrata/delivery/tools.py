@@ -9,6 +9,7 @@ import structlog
 
 from ferrata.connections.service import Connections
 from ferrata.delivery.schedule import Chance, retry_delay
+from ferrata.delivery.stops import Stops
 from ferrata.delivery.watch import Watch
 from ferrata.infra.database import Database, Work
 from ferrata.infra.errors import Overloaded, StorageUnavailable
@@ -29,6 +30,11 @@ class Tools:
     watch: Watch
     longest_age: timedelta = field(default=timedelta(days=30))
     telemetry: Telemetry | None = None
+    stops: Stops | None = None
+
+    def is_stopped(self, store_id: str) -> bool:
+        """Whether somebody has switched sending off."""
+        return self.stops is not None and self.stops.of(store_id) is not None
 
     def due(self, instant: datetime) -> float:
         """A stored instant as monotonic seconds; one that a changed clock has moved far away is taken for an hour at most."""

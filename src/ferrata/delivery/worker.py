@@ -96,6 +96,8 @@ class Worker:
         self._wake.set()
 
     async def _look(self) -> None:
+        if self._tools.stops:
+            await self._tools.stops.look()
         await self._drop_accounts()
         now = self._tools.clock.monotonic()
         found = await self._tools.db.read(outbox.lanes_with_work)

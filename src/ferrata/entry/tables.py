@@ -7,6 +7,7 @@ import ferrata.connections.models
 import ferrata.connections.oauth_models
 import ferrata.delivery.models
 import ferrata.events.models
+import ferrata.flags.models
 import ferrata.health.models
 import ferrata.infra.allowance
 import ferrata.infra.incidents

@@ -23,12 +23,15 @@ from ferrata.connections.oauth_tasks import use_installations
 from ferrata.connections.service import Connections
 from ferrata.dashboard.guide import Guide
 from ferrata.delivery.service import DeliveryService
+from ferrata.delivery.stops import Stops
 from ferrata.delivery.tools import Tools
 from ferrata.delivery.watch import Watch
 from ferrata.delivery.worker import Worker, worker_name
 from ferrata.entry.frame import chrome
 from ferrata.entry.rates import open_rates
 from ferrata.events.service import Events
+from ferrata.flags.defaults import Defaults
+from ferrata.flags.service import Flags
 from ferrata.health.metrics import Metrics
 from ferrata.health.service import Health, Parts
 from ferrata.infra.crypto import SecretBox
@@ -62,6 +65,7 @@ class Wiring:
     delivery: DeliveryService
     worker: Worker
     profiles: Profiles
+    flags: Flags
     events: Events
     exchange: Exchange
     readthrough: ReadThrough
@@ -124,12 +128,14 @@ def build(
     clients = Clients(settings, transport)
     connections = Connections(database, clock, audit, keys=Keys(box, clock), clients=clients)
     oauth = open_oauth(settings, database, clock, audit, box=box, connections=connections, clients=clients)
-    delivery = DeliveryService(database, connections, clock, watch, name=name, longest_queue=settings.max_waiting_events)
+    stops, longest_queue = Stops(database, clock), settings.max_waiting_events
+    delivery = DeliveryService(database, connections, clock, watch, name=name, longest_queue=longest_queue, stops=stops)
     longest_age = timedelta(days=settings.delivery_max_age_days)
-    worker = Worker(Tools(database, connections, clock, random.random, name, watch, longest_age, telemetry))
+    worker = Worker(Tools(database, connections, clock, random.random, name, watch, longest_age, telemetry, stops))
     profiles = Profiles(database, clock)
+    flags = Flags(database, clock, audit, delivery, Defaults.of(settings))
     traced = telemetry.accepted if telemetry.is_tracing else None
-    events = Events(database, clock, profiles, delivery, worker=name, longest_queue=settings.max_waiting_events, traced=traced)
+    events = Events(database, clock, profiles, delivery, worker=name, longest_queue=longest_queue, traced=traced, flags=flags)
     exchange = Exchange(into=settings.commerce_currency, rates=open_rates(settings.commerce_rates))
     readthrough = ReadThrough(connections, profiles, clock)
     rooms = Retained(connections, delivery, profiles, events)
@@ -153,6 +159,7 @@ def build(
         delivery,
         worker,
         profiles,
+        flags,
         events,
         exchange,
         readthrough,

@@ -19,6 +19,7 @@ _encode = msgspec.json.encode
 _TOLD = {
     State.WAITING: "Kept; it waits to be sent to Klaviyo",
     State.SENDING: "Kept; it is being sent to Klaviyo",
+    State.HELD: "Kept and held back",
     State.DISCARDED: "Given up: it was discarded from the dead letters",
 }
 
@@ -111,6 +112,8 @@ def klaviyo_response(event: Event, delivery: Delivery | None) -> str | None:
     reason = delivery.reason_detail or delivery.reason_code
     if delivery.state in (State.WAITING, State.SENDING, State.DEAD) and reason:
         return f"Failed to sync: {reason}"
+    if delivery.state is State.HELD and reason:
+        return f"Not sent: {reason}"
     return _TOLD.get(delivery.state, "Failed to sync")
 
 

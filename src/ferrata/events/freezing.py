@@ -5,11 +5,12 @@ Without a time of its own a retry would move the event; without ``unique_id`` Kl
 two purchases in one second become one.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
 
-from ferrata.delivery.schemas import Deliver, Family
+from ferrata.delivery.schemas import Deliver, Family, Held
 from ferrata.events import limits
 from ferrata.events.moments import write_time
 from ferrata.events.schemas import Event, Incoming
@@ -29,9 +30,15 @@ class Frozen(msgspec.Struct, frozen=True):
     """Bytes of the JSON that is kept, for bounding what waits in memory."""
 
 
-def freeze(incoming: Incoming, store_id: str, id_: str, source: str, now: datetime) -> Frozen:
-    """Fix everything about an event that was accepted at ``now``."""
+Decide = Callable[[str, str, str], Held | None]
+"""By store, metric and person: why an event is held back; None if it is sent."""
+
+
+def freeze(incoming: Incoming, store_id: str, id_: str, source: str, now: datetime, *, decide: Decide) -> Frozen:
+    """Fix everything about an event that was accepted at ``now``, whether it is sent included."""
     person = person_of(incoming)
+    held = decide(store_id, incoming.metric, person) if person else None
+    notes = (*incoming.notes, f"Not sent at once: {held.sentence}") if held else incoming.notes
     event = Event(
         id=id_,
         store_id=store_id,
@@ -49,12 +56,12 @@ def freeze(incoming: Incoming, store_id: str, id_: str, source: str, now: dateti
         source=source,
         backfill=incoming.backfill,
         deliverable=person is not None,
-        notes="\n".join(incoming.notes) or None,
+        notes="\n".join(notes) or None,
     )
     size = len(incoming.attributes or "") + len(incoming.profile_attributes or "")
     if person is None:
         return Frozen(event, None, None, size)
-    return Frozen(event, _delivery(event, incoming, person, now), _sighting(event, incoming, person), size)
+    return Frozen(event, _delivery(event, incoming, person, now, held), _sighting(event, incoming, person), size)
 
 
 def person_of(incoming: Incoming) -> str | None:
@@ -81,7 +88,7 @@ def size_problem(frozen: Frozen, path: str) -> Problem | None:
     return Problem(path, f"{name} must have at most {limits.EVENT_BYTES} bytes as it is sent to Klaviyo, not {size}")
 
 
-def _delivery(event: Event, incoming: Incoming, person: str, now: datetime) -> Deliver:
+def _delivery(event: Event, incoming: Incoming, person: str, now: datetime, held: Held | None) -> Deliver:
     unique_id = event.event_id or event.id
     return Deliver(
         id=event.id,
@@ -93,6 +100,7 @@ def _delivery(event: Event, incoming: Incoming, person: str, now: datetime) -> D
         subject_json=_subject_json(event, unique_id),
         profile_json=_profile_json(incoming),
         accepted_at=now,
+        held=held,
     )
 
 

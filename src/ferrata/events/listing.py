@@ -9,6 +9,7 @@ from ferrata.kit.ids import time_of
 from ferrata.ui.figures import money
 
 PARKED = "parked"
+HELD_NOTES = {"flag_off": "flag off", "flag_outside_percentage": "outside the rollout", "flag_dry_run": "dry run"}
 _LARGEST_AMOUNT = Decimal(10) ** 15
 
 
@@ -40,6 +41,8 @@ def state_of(event: Event, delivery: Delivery | None, *, is_parked: bool) -> tup
         return "not_sent", "names nobody"
     if delivery is None:
         return "accepted", None
+    if delivery.state is State.HELD:
+        return "not_sent", HELD_NOTES.get(delivery.reason_code or "", "held back")
     if delivery.state in (State.WAITING, State.SENDING) and is_parked:
         return PARKED, None
     if delivery.state is State.DEAD:

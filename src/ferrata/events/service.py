@@ -15,11 +15,12 @@ from ferrata.events import queries, store
 from ferrata.events.errors import EventIdTaken
 from ferrata.events.explorer import Explorer
 from ferrata.events.forgetting import Forgetting
-from ferrata.events.freezing import freeze, size_problem
+from ferrata.events.freezing import Decide, freeze, size_problem
 from ferrata.events.intake import Answers, Intake
 from ferrata.events.listing import rows
 from ferrata.events.schemas import AcceptedMinute, EventRow, Incoming, Receipt, Refusal, Standing
 from ferrata.events.settling import Submission, keys_of, settle
+from ferrata.flags.service import Flags
 from ferrata.infra.database import Database
 from ferrata.infra.errors import Overloaded, Rejected
 from ferrata.kit.clock import Clock
@@ -46,7 +47,10 @@ class Events:
         worker: str,
         longest_queue: int,
         traced: Traced | None = None,
+        flags: Flags | None = None,
     ) -> None:
+        self._flags = flags
+        self._decide: Decide = flags.decide if flags else lambda _store_id, _metric, _person: None
         self._clock = clock
         self._traced = traced
         self._profiles = profiles
@@ -128,7 +132,9 @@ class Events:
         if await self._delivery.waiting_total() >= self._longest_queue:
             raise Overloaded("As many events wait for delivery as may wait. Nothing was accepted; send it again later.")
         now = self._clock.now()
-        frozen = [freeze(event, store_id, new_id(now), source, now) for event in events]
+        if self._flags:
+            await self._flags.fresh()
+        frozen = [freeze(event, store_id, new_id(now), source, now, decide=self._decide) for event in events]
         problems = [size_problem(each, path.rstrip(".")) for each, path in zip(frozen, paths, strict=True)]
         if whole and any(problems):
             raise Rejected("Too large for Klaviyo.", problems=tuple(problem for problem in problems if problem))

@@ -146,6 +146,26 @@ class Settings(BaseSettings):
         validation_alias=_named("KLAVIYO_TIMEOUT_SECONDS"),
         description="The total time that one call to Klaviyo may take, from connect to the last byte.",
     )
+    purchase_events_enabled: str | None = Field(
+        None,
+        max_length=40,
+        validation_alias=_named("PURCHASE_EVENTS_ENABLED", "KLAVIYO_PURCHASE_EVENTS_ENABLED"),
+        description="The default of the flags of purchases (Placed Order and what follows from it). Only the text true enables. "
+        "If any of these three is set, those that are not are off; if none is, everything is on. A flag counts more.",
+    )
+    subscription_events_enabled: str | None = Field(
+        None,
+        max_length=40,
+        validation_alias=_named("SUBSCRIPTION_EVENTS_ENABLED", "KLAVIYO_SUBSCRIPTION_EVENTS_ENABLED"),
+        description="The default of the flags of subscriptions (every metric whose name begins with Subscription). See above.",
+    )
+    cart_abandoned_enabled: str | None = Field(
+        None,
+        max_length=40,
+        validation_alias=_named("CART_ABANDONED_ENABLED", "KLAVIYO_CART_ABANDONED_ENABLED"),
+        description="The default of the flags of carts (Started Checkout, Abandoned Checkout, Added to Cart and the like). See "
+        "above.",
+    )
     data_retention_days: int = Field(
         7,
         ge=0,
