@@ -10,9 +10,16 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
+from sqlalchemy import Connection as Transaction
 
+from ferrata.audit.schemas import SYSTEM
 from ferrata.connections.oauth_app import CALLBACK
+from ferrata.connections.schemas import Connection, Method, Status, Tested
+from ferrata.connections.store import Kept
+from ferrata.entry.wiring import Wiring
 from ferrata.kit.clock import Clock
+from ferrata.kit.ids import new_id
+from ferrata.klaviyo import OAuthTokens, Secret
 from klaviyo_sandbox.oauth import App
 from klaviyo_sandbox.sandbox import Sandbox
 from tests.doors import ADDRESS, Doors, open_doors
@@ -78,3 +85,26 @@ async def open_installed(
     }
     async with open_doors(database_url, folder, clock, **(given | values)) as doors:  # type: ignore[arg-type]
         yield Installed(doors, sandbox, url)
+
+
+async def given_installation(wiring: Wiring, sandbox: Sandbox, store: str = "default") -> str:
+    """Connect a store as the callback does, without the walk through the browser; the installation's id."""
+    app = sandbox.oauth.find_app(CLIENT_ID)
+    assert app
+    now = wiring.clock.now()
+    granted = sandbox.oauth.install(app, ACCOUNT, SCOPES.split(), sandbox.clock.timestamp())
+    access, refresh = Secret(granted["access_token"]), Secret(granted["refresh_token"])
+    issued_at = now.timestamp()
+    tokens = OAuthTokens(access, refresh, issued_at + granted["expires_in"], frozenset(SCOPES.split()), issued_at)
+    seen = Connection(store, Status.CONNECTED, account_id=ACCOUNT, created_at=now, method=Method.OAUTH)
+
+    def work(transaction: Transaction) -> str:
+        tested = Tested(ACCOUNT, "Sandbox Shop", None, None, None)
+        id_ = wiring.oauth.installations.keep(transaction, tokens, tested, CLIENT_ID)
+        wiring.connections.adopt(transaction, Kept(seen, new_id(now), "", f"oauth:{id_}", id_), SYSTEM)
+        wiring.oauth.installations.in_use(transaction, id_)
+        return id_
+
+    installation_id = await wiring.database.write(work)
+    wiring.connections.announce(store)
+    return installation_id
