@@ -20,12 +20,17 @@ PUBLIC = {
     "GET /health/live",
     "GET /health/ready",
     "GET /metrics",  # asks for FERRATA_METRICS_TOKEN itself, where that is set
+    "GET /invitation/{secret}",  # the secret is what opens it
+    "GET /new-password/{secret}",
     "GET /setup",
     "GET /sign-in",
     "GET /static/{version}/{name:path}",
     "GET /ui/patterns",
     "GET /ui/patterns/live",
     "GET /ui/patterns/sign-in",
+    "POST /api/session",
+    "POST /invitation/{secret}",
+    "POST /new-password/{secret}",
     "POST /setup",
     "POST /sign-in",
     "POST /sign-out",

@@ -1,4 +1,4 @@
-"""``ferrata tokens`` and ``ferrata people``."""
+"""``ferrata tokens`` and ``ferrata people``; members and explanations are in ``store_commands.py``."""
 
 import secrets
 import sys
@@ -25,8 +25,10 @@ class Desk:
 
     access: Access
     choose_store: ChooseStore
+    address: str  # how people reach the pages, for links
 
 
+MOST_HOURS = 720
 Opened = Callable[[], AbstractAsyncContextManager[Desk]]
 Json = Annotated[bool, Parameter(name="--json", help="Answer with JSON.")]
 
@@ -88,6 +90,21 @@ def tokens(opened: Opened) -> App:
         ]
         columns = ["id", "name", "starts_with", "store", "last_used", "expires", "revoked"]
         Terminal(as_json=json).rows(columns, rows, nothing="No token yet. Make one: ferrata tokens create NAME")
+
+    @app.command
+    async def rotate(token_id: str, *, keep_old_hours: int = 24, json: Json = False) -> None:
+        """Make a new secret with the same scope and show it, this once; the old one stays good for a while.
+
+        Parameters
+        ----------
+        keep_old_hours
+            For how many hours the old secret stays good; 0 ends it at once.
+        """
+        if not 0 <= keep_old_hours <= MOST_HOURS:
+            raise Rejected(f"--keep-old-hours goes from 0 to {MOST_HOURS}.")
+        async with opened() as desk:
+            created = await desk.access.tokens.rotate(token_id, actor=COMMAND_LINE, keep_old_hours=keep_old_hours)
+        Terminal(as_json=json).answer({"id": created.token.id, "token": created.secret}, said=created.secret)
 
     @app.command
     async def revoke(token_id: str, *, json: Json = False) -> None:

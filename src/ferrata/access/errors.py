@@ -62,3 +62,51 @@ class LastAdministrator(Conflict):
     """This is the last administrator. Make another one first."""
 
     code = "last_administrator"
+
+
+class AboveYourself(Forbidden):
+    """Nobody gives a role above their own, or changes somebody who stands higher."""
+
+    code = "above_yourself"
+
+
+class LastOwner(Conflict):
+    """This is the last owner of the store. Make somebody else an owner first."""
+
+    code = "last_owner"
+
+
+class RoleTaken(Conflict):
+    """There is a role with this name."""
+
+    code = "role_taken"
+
+
+class RoleInUse(Conflict):
+    """Somebody has this role. Give them another one first."""
+
+    code = "role_in_use"
+
+
+class AlreadyMember(Conflict):
+    """This person is a member of the store already. Change their role instead."""
+
+    code = "already_member"
+
+
+class LinkUnknown(Rejected):
+    """This link was used, withdrawn or has expired. Ask for a new one."""
+
+    code, status = "link_unknown", 404
+
+
+class ForSomebodyElse(Forbidden):
+    """This invitation is for another e-mail address than the one you are signed in with."""
+
+    code = "for_somebody_else"
+
+
+class WrongPassword(Rejected):
+    """The old password is another one."""
+
+    code, status = "wrong_password", 403

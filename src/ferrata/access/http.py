@@ -197,6 +197,18 @@ class Needs:
         return await authorized(request, self.right)
 
 
+async def refusal(request: Request) -> FerrataError | None:
+    """What stands against this request before its content is looked at: strangers do not learn what a route would take."""
+    dependant = getattr(request.scope.get("route"), "dependant", None)
+    for dependency in dependant.dependencies if dependant else ():
+        if isinstance(dependency.call, Needs):
+            try:
+                await authorized(request, dependency.call.right)
+            except FerrataError as error:
+                return error
+    return None
+
+
 def needs(right: Right) -> Needs:
     return Needs(right)
 

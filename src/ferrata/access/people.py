@@ -5,10 +5,10 @@ import re
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from ferrata.access import store
-from ferrata.access.errors import EmailTaken, LastAdministrator
+from ferrata.access import link_store, member_store, store, token_store
+from ferrata.access.errors import EmailTaken, LastAdministrator, LastOwner
 from ferrata.access.passwords import Passwords, check_strength
-from ferrata.access.schemas import Person, Role
+from ferrata.access.schemas import Person, Purpose, Role
 from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
 from ferrata.infra.database import Database
@@ -23,6 +23,14 @@ _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}@[^@\s\x00-\x1f
 
 def normal_email(email: str) -> str:
     return email.strip().lower()
+
+
+def check_email(email: str) -> str:
+    """The address as it is kept. Raises Rejected."""
+    email = normal_email(email)
+    if not _EMAIL.match(email) or len(email) > 320:
+        raise Rejected(problems=(Problem("email", "email must be a valid email"),))
+    return email
 
 
 class People:
@@ -48,9 +56,7 @@ class People:
 
     async def prepared(self, email: str, name: str, password: str, role: Role) -> tuple[Person, str]:
         """A checked person who is not kept yet, and the hash of the password: hashing takes too long for a transaction."""
-        email = normal_email(email)
-        if not _EMAIL.match(email):
-            raise Rejected(problems=(Problem("email", "email must be a valid email"),))
+        email = check_email(email)
         name = name.strip() or email.partition("@")[0]
         if not is_name(name):
             raise Rejected(problems=(Problem("name", "name must have 1 to 120 characters in one line"),))
@@ -76,6 +82,22 @@ class People:
         if found is None:
             raise NotFound("Nobody has this e-mail address here.")
         return found[0]
+
+    async def find(self, who: str) -> Person | None:
+        """By e-mail address or id."""
+
+        def work(connection: Connection) -> Person | None:
+            found = store.find_person(connection, normal_email(who))
+            return found[0] if found else store.person_by_id(connection, who)
+
+        return await self._database.read(work)
+
+    async def by_id(self, person_id: str) -> Person:
+        """Raises NotFound."""
+        found = await self._database.read(lambda connection: store.person_by_id(connection, person_id))
+        if found is None:
+            raise NotFound("There is no such person.")
+        return found
 
     async def set_password(self, person: Person, password: str, *, actor: Actor) -> None:
         """Replace the password, sign the person out everywhere, and forget the browsers that were known.
@@ -110,17 +132,25 @@ class People:
 
         await self._database.write(work)
 
-    async def remove(self, person_id: str, *, actor: Actor) -> None:
-        """Remove a person and end their sessions.
+    async def remove(self, person_id: str, *, actor: Actor, keep_tokens: bool = False) -> None:
+        """Remove a person: their sessions end, their invitations are withdrawn, the tokens that they made are revoked.
 
         Raises:
             NotFound: nobody has this id.
             LastAdministrator: nobody could manage Ferrata any more.
+            LastOwner: a store would have no owner any more.
         """
+        now = self._clock.now()
 
         def work(connection: Connection) -> None:
             person = self._changeable(connection, person_id, stays=False)
+            if alone := member_store.stores_with_only_owner(connection, person_id):
+                raise LastOwner(f"They are the last owner of {', '.join(alone)}. Make somebody else an owner there first.")
             self._end_everything(connection, person)
+            link_store.withdraw_made_by(connection, person_id, None, now)
+            link_store.withdraw_for(connection, person.email, Purpose.RESET, now)
+            if not keep_tokens:
+                token_store.revoke_made_by(connection, person_id, None, now)
             store.remove_person(connection, person.id)
             before = {"email": person.email, "role": person.role}
             self._audit.record(connection, actor, "access.person_removed", f"person/{person.id}", before=before)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from ferrata.access.errors import LacksRight
-from ferrata.audit.schemas import Actor
+from ferrata.audit.schemas import COMMAND_LINE, Actor
 
 
 class Right(StrEnum):
@@ -100,7 +100,7 @@ class Principal:
     ``seats``; ``within`` gives the principal as it is towards one store, and that is what a route's ``needs`` hands over.
     """
 
-    kind: Literal["token", "person"]
+    kind: Literal["token", "person", "command"]
     id: str
     name: str
     store_id: str | None
@@ -133,6 +133,10 @@ class Principal:
     @property
     def actor(self) -> Actor:
         return Actor(self.kind, self.id, self.name)
+
+
+AT_THE_SERVER = Principal("command", COMMAND_LINE.id, COMMAND_LINE.name, None, ALL_RIGHTS)
+"""Whoever can run commands there, who can read the database as well."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,11 +102,29 @@ class Sessions:
 
         await self._database.write(work)
 
-    async def all(self) -> list[Session]:
-        """The open sessions, the last used first."""
+    async def all(self, person_id: str | None = None) -> list[Session]:
+        """The open sessions, of everybody or of one person; the last used first."""
         now = self._clock.now()
         found = await self._database.read(lambda connection: store.open_sessions(connection, now))
-        return [session for session in found if now - session.seen_at <= IDLE]
+        return [each for each in found if now - each.seen_at <= IDLE and person_id in (None, each.person_id)]
+
+    async def end_own(self, who: Principal, session_id: str) -> None:
+        """End one of one's own. Raises NotFound: it has ended, or is somebody else's."""
+        if session_id not in {session.id for session in await self.all(who.id)}:
+            raise NotFound("This session has ended already.")
+        await self.end(session_id, actor=who.actor)
+
+    async def end_others(self, who: Principal) -> int:
+        """End all of one's own but the one that asks; how many."""
+
+        def work(connection: Connection) -> int:
+            ended = store.end_sessions_of(connection, who.id, but=who.session_id)
+            if ended:
+                after = {"count": ended}
+                self._audit.record(connection, who.actor, "access.sessions_ended", f"person/{who.id}", after=after)
+            return ended
+
+        return await self._database.write(work)
 
     async def _counted_under(self, email: str, person: Person | None, browser: Browser) -> list[str]:
         if person and browser.known_secret:

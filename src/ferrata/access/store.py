@@ -111,8 +111,10 @@ def end_session(connection: Connection, session_id: str) -> None:
     connection.execute(delete(sessions).where(sessions.c.id == session_id))
 
 
-def end_sessions_of(connection: Connection, person_id: str) -> None:
-    connection.execute(delete(sessions).where(sessions.c.person_id == person_id))
+def end_sessions_of(connection: Connection, person_id: str, but: str | None = None) -> int:
+    """All, or all ``but`` the one with this id; how many."""
+    ended = delete(sessions).where(sessions.c.person_id == person_id)
+    return connection.execute(ended.where(sessions.c.id != but) if but else ended).rowcount
 
 
 def forget_expired_sessions(connection: Connection, now: datetime) -> None:

@@ -50,6 +50,24 @@ def note_use(connection: Connection, token_id: str, at: datetime) -> None:
     connection.execute(update(tokens).where(tokens.c.id == token_id).values(used_at=at))
 
 
+def good_made_by(connection: Connection, person_id: str, store_id: str | None) -> list[Token]:
+    """Those not revoked that this person has made, for one store or at all."""
+    query = select(tokens).where(tokens.c.made_by == person_id, tokens.c.revoked_at.is_(None)).order_by(tokens.c.id)
+    return [_token(row) for row in connection.execute(query.where(tokens.c.store_id == store_id) if store_id else query)]
+
+
+def revoke_made_by(connection: Connection, person_id: str, store_id: str | None, at: datetime) -> list[str]:
+    """Revoke them; their names."""
+    made = good_made_by(connection, person_id, store_id)
+    for token in made:
+        revoke(connection, token.id, at)
+    return [token.name for token in made]
+
+
+def set_end(connection: Connection, token_id: str, expires_at: datetime) -> None:
+    connection.execute(update(tokens).where(tokens.c.id == token_id).values(expires_at=expires_at))
+
+
 def _token(row: Row[Any]) -> Token:
     return Token(
         id=row.id,

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -107,6 +107,46 @@ class Tokens:
     async def all(self, store_id: str | None = None) -> list[Token]:
         """Newest first, revoked ones too; those bound to ``store_id`` or all."""
         return await self._database.read(lambda connection: store.all_of(connection, store_id))
+
+    async def find(self, who: str) -> Token | None:
+        """By id, name or first characters; the newest of those that fit. The whole secret is not taken: it would be logged."""
+        every = await self.all()
+        return next((token for token in every if who in (token.id, token.name, token.hint)), None)
+
+    async def one(self, token_id: str) -> Token:
+        """Raises NotFound."""
+        found = await self._database.read(lambda connection: store.by_id(connection, token_id))
+        if found is None:
+            raise NotFound("There is no such token.")
+        return found
+
+    async def rotate(self, token_id: str, *, actor: Actor, keep_old_hours: int = 24) -> CreatedToken:
+        """A new secret with the same name, store, rights and end. The old one stays good for so many hours, then it ends.
+
+        Raises:
+            NotFound: there is no such token, or it is not good any more.
+        """
+        now, secret, keep_old = self._clock.now(), self._make_secret(), timedelta(hours=keep_old_hours)
+
+        def work(connection: Connection) -> Token:
+            old = store.by_id(connection, token_id)
+            if old is None or old.revoked_at or (old.expires_at and old.expires_at <= now):
+                raise NotFound("There is no such token that is still good.")
+            made_by = actor.id if actor.kind == "person" else None
+            fresh = replace(old, id=new_id(now), hint=secret[:8], created_at=now, used_at=None, made_by=made_by)
+            store.add(connection, fresh, digest(secret))
+            end = min(now + keep_old, old.expires_at or now + keep_old)
+            store.set_end(connection, old.id, end)
+            before, after = {"hint": old.hint, "ends_at": end}, {"name": fresh.name, "hint": fresh.hint}
+            target = f"token/{fresh.id}"
+            self._audit.record(
+                connection, actor, "access.key_rotated", target, store_id=fresh.store_id, before=before, after=after
+            )
+            return fresh
+
+        fresh = await self._database.write(work)
+        self._cache.clear()
+        return CreatedToken(fresh, secret)
 
     async def _find(self, secret_hash: str) -> Token | None:
         seen = self._cache.get(secret_hash)

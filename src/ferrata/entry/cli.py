@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 
 import ferrata
 from ferrata.access import commands as access
+from ferrata.access import store_commands
 from ferrata.audit import commands as audit
 from ferrata.audit.schemas import COMMAND_LINE
 from ferrata.connections import commands as connections
@@ -90,7 +91,7 @@ def _rooms_to_examine(settings: Settings, database: Database) -> Rooms:
 
 
 def _access_desk(wiring: Wiring) -> access.Desk:
-    return access.Desk(wiring.access, wiring.connections.registry.choose)
+    return access.Desk(wiring.access, wiring.connections.registry.choose, wiring.settings.public_address())
 
 
 def _delivery_desk(wiring: Wiring) -> delivery.Desk:
@@ -100,6 +101,8 @@ def _delivery_desk(wiring: Wiring) -> delivery.Desk:
 app.command(access.tokens(room(_access_desk)))
 app.command(access.people(room(_access_desk)))
 app.command(audit.audit(room(lambda wiring: wiring.audit)))
+app.command(store_commands.members(room(_access_desk)))
+app.command(store_commands.access(room(_access_desk)))
 app.command(connections.stores(room(lambda wiring: wiring.connections)))
 connection_commands = connections.connections(room(lambda wiring: wiring.connections))
 connection_commands.command(oauth_commands.oauth(room(lambda wiring: (wiring.oauth, wiring.connections))))

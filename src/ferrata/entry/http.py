@@ -7,8 +7,9 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import ferrata
+from ferrata.access import api as session_api
+from ferrata.access import link_pages, people_api, people_pages, token_api, token_pages
 from ferrata.access import pages as access_pages
-from ferrata.access import people_pages, token_pages
 from ferrata.access.http import declared_rights
 from ferrata.connections import oauth_api, oauth_pages
 from ferrata.connections import pages as connections_pages
@@ -89,6 +90,10 @@ def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
     behind_sign_in = [Depends(Frame(wiring.connections, wiring.delivery))]
     app.include_router(front.router(wiring))
     app.include_router(access_pages.router(wiring.pages, wiring.access))
+    app.include_router(link_pages.router(wiring.pages, wiring.access))
+    app.include_router(session_api.router(wiring.access))
+    app.include_router(people_api.router(wiring.access, wiring.settings.public_address()))
+    app.include_router(token_api.router(wiring.access))
     for pages in _pages(wiring):
         app.include_router(pages, dependencies=behind_sign_in)
     app.include_router(delivery_api.router(wiring.delivery, wiring.connections, DeadLetterChanges(wiring.delivery, wiring.audit)))

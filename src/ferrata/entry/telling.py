@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from ferrata.access.http import refusal
 from ferrata.infra.errors import FerrataError
 from ferrata.infra.http.negotiation import wants_page
 from ferrata.infra.http.problems import Answer, answer_for, problem_response
@@ -38,6 +39,8 @@ class Teller:
         return self._page(answer, request) if wants_page(request) else problem_response(answer, request)
 
     async def _handle(self, request: Request, error: Exception) -> Response:
+        if isinstance(error, RequestValidationError):  # the framework reads a body before it asks who sent it
+            return self(await refusal(request) or error, request)
         return self(error, request)
 
     def _page(self, answer: Answer, request: Request) -> Response:
