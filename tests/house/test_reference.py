@@ -16,7 +16,7 @@ from ferrata.infra.settings import Settings
 from ferrata.kit.clock import SystemClock
 from tests.house.tree import ROOT, files, named
 
-PAGES_OF_PEOPLE = ("/ui", "/sign-in", "/sign-out", "/setup", "/static", "/api", "/demo")
+PAGES_OF_PEOPLE = ("/invitation/", "/new-password/", "/ui", "/sign-in", "/sign-out", "/setup", "/static", "/api", "/demo")
 GUIDES = [page for page in files(".md") if "/reference/" not in named(page)]
 
 
