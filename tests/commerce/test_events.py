@@ -212,3 +212,16 @@ class TestASubscription:
         assert event.properties["MonthlyBillingDay"] == 19
         assert event.properties["Amount"] == Decimal("19.90")
         assert event.properties["Source"] == "test"
+
+
+class TestAKey:
+    def test_keeps_events_of_one_order_apart_that_klaviyo_must_know_under_one_id(self) -> None:
+        placed, cancelled = orders.placed_order(ORDER, TERMS), orders.cancelled_order(ORDER, AT, TERMS)
+        assert placed.unique_id == cancelled.unique_id
+        assert (placed.key, cancelled.key) == ("Placed Order:o-1", "Cancelled Order:o-1")
+
+    def test_fits_however_long_its_parts_are(self) -> None:
+        long = msgspec.structs.replace(ORDER, unique_id="o" * 250)
+        keys = {event.key for event in (orders.placed_order(long, TERMS), orders.cancelled_order(long, AT, TERMS))}
+        assert len(keys) == 2
+        assert max(map(len, keys)) <= 255

@@ -6,6 +6,7 @@ Names of attributes are Klaviyo's: ``first_name``, ``location``, ``properties``.
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -40,6 +41,14 @@ class TrackedEvent(msgspec.Struct, frozen=True):
     currency: str | None = None
     profile: Mapping[str, Any] = {}
     backfill: bool = False
+
+    @property
+    def key(self) -> str:
+        """What names it among all events of a store, at most 255 characters: Klaviyo compares ``unique_id`` within a metric only,
+        and a Cancelled Order has that of its Placed Order.
+        """
+        whole = f"{self.metric}:{self.unique_id}"
+        return whole if len(whole) <= 255 else sha256(whole.encode()).hexdigest()
 
 
 class ProfileChange(msgspec.Struct, frozen=True):

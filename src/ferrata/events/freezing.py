@@ -89,7 +89,7 @@ def size_problem(frozen: Frozen, path: str) -> Problem | None:
 
 
 def _delivery(event: Event, incoming: Incoming, person: str, now: datetime, held: Held | None) -> Deliver:
-    unique_id = event.event_id or event.id
+    unique_id = incoming.unique_id or event.event_id or event.id
     return Deliver(
         id=event.id,
         store_id=event.store_id,

@@ -12,7 +12,9 @@ from ferrata.profiles.schemas import ProfileAttributes
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     """One event that has passed validation. Every JSON text is exactly as it was written.
 
-    Build it with ``validation.read_event`` or ``validation.event_from``; nothing checks it again after that.
+    Build it with ``validation.read_event`` or ``validation.event_from``; nothing checks it again after that. ``unique_id`` is what
+    Klaviyo is told where that is not ``event_id``: Klaviyo compares ids within a metric, the store within all of them, and a
+    Cancelled Order must have the ``unique_id`` of its Placed Order.
     """
 
     metric: str
@@ -23,6 +25,7 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     phone: str | None = None
     external_id: str | None = None
     event_id: str | None = None
+    unique_id: str | None = None
     occurred_at: datetime | None = None
     value: str | None = None
     currency: str | None = None
