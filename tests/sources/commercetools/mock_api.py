@@ -59,7 +59,7 @@ class CommercetoolsMock:
 
     def put(self, path: str, things: Iterable[dict[str, Any]]) -> None:
         for thing in things:
-            self.resources[path][thing["id"]] = thing
+            self.resources[path][thing["id"]] = copy.deepcopy(thing)
 
     def transport(self) -> httpx2.AsyncBaseTransport:
         return httpx2.ASGITransport(self)

@@ -165,7 +165,14 @@ def _profile(billing: Json, settings: CommercetoolsSettings) -> dict[str, Any]:
 
 def _own_fields(order: Json, settings: CommercetoolsSettings) -> dict[str, Any]:
     custom = _selection(within(order, "custom", "fields"), settings.order.custom_fields.properties)
-    return {**_selection(order, settings.order.properties), **custom}
+    return {**{name: _unexpanded(value) for name, value in _selection(order, settings.order.properties).items()}, **custom}
+
+
+def _unexpanded(value: Any) -> Any:
+    """References as such: what we had expanded for ourselves, such as payments, is nobody else's business."""
+    if isinstance(value, dict):
+        return {name: _unexpanded(each) for name, each in value.items() if not (name == "obj" and "typeId" in value)}
+    return [_unexpanded(each) for each in value] if isinstance(value, list) else value
 
 
 def _selection(fields: Any, chosen: Selection) -> dict[str, Any]:
