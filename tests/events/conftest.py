@@ -40,8 +40,8 @@ def delivery(database: Database, connections: Connections, clock: MovedClock, wa
 
 
 @pytest.fixture
-def profiles(database: Database, clock: MovedClock) -> Profiles:
-    return Profiles(database, clock)
+def profiles(database: Database, clock: MovedClock, delivery: DeliveryService) -> Profiles:
+    return Profiles(database, clock, delivery)
 
 
 @pytest.fixture

@@ -26,3 +26,11 @@ things = Table(
     Index("ix_catalog_things_listed", "store_id", "updated_at", "id"),
     Index("ix_catalog_things_item", "store_id", "item"),
 )
+
+awaited = Table(
+    "catalog_awaited",
+    metadata,
+    Column("store_id", String(32), primary_key=True),
+    Column("key", String(320), primary_key=True),  # of what is not there yet, such as "category:shoes"
+    Column("thing_id", Id, primary_key=True),  # what refers to it, and is told once more when it comes
+)

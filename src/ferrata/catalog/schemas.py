@@ -1,7 +1,7 @@
 """What goes into the catalogue room and what comes out of it."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -9,6 +9,7 @@ import msgspec
 
 Kind = Literal["item", "variant", "category"]
 Action = Literal["put", "patch", "delete"]
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 KINDS: tuple[Kind, ...] = ("item", "variant", "category")
 
 
@@ -51,10 +52,11 @@ class Presence(StrEnum):
 
     PRESENT = "present"
     DELETED = "deleted"
+    UNHEARD = "unheard"  # only while its first change is being recorded
 
 
 class Thing(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing of the catalogue as Ferrata knows it."""
+    """One thing of the catalogue as Ferrata knows it. ``attributes`` are JSON texts, ``stamps`` when each was last told."""
 
     id: str
     store_id: str
@@ -62,11 +64,39 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True):
     external_id: str
     presence: Presence
     title: str
-    attributes: Mapping[str, Any]
+    attributes: dict[str, msgspec.Raw]
+    stamps: dict[str, datetime]
     item: str | None
-    categories: tuple[str, ...]
+    categories: tuple[str, ...] | None
     version: int | None
     changed_at: datetime
+    content_hash: str | None
     delivery_id: str | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def is_present(self) -> bool:
+        return self.presence is Presence.PRESENT
+
+    def told_at(self, name: str) -> datetime:
+        """When an attribute was last told; long ago if never."""
+        return self.stamps.get(name, LONG_AGO)
+
+
+class ThingFilter(msgspec.Struct, frozen=True):
+    """Which things: all given conditions hold. ``text`` is looked for in titles and external ids."""
+
+    store_id: str
+    kind: Kind | None = None
+    presence: Presence | None = None
+    item: str | None = None
+    text: str | None = None
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How many things of each kind the shop has."""
+
+    item: int = 0
+    variant: int = 0
+    category: int = 0

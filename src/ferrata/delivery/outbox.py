@@ -196,7 +196,7 @@ def set_free(connection: Connection, batch_id: str, now: datetime) -> None:
     connection.execute(update(batches).where(batches.c.id == batch_id).values(state="divided", finished_at=now))
 
 
-def supersede(connection: Connection, id_: str, by: str, now: datetime) -> Superseded | None:
+def supersede(connection: Connection, id_: str, by: str, now: datetime, *, whole: bool) -> Superseded | None:
     """Mark a delivery as one that a newer one takes the place of. What is under way stays so, and goes first."""
     one = deliveries.c.id == id_
     columns = (deliveries.c.state, deliveries.c.priority, deliveries.c.subject_json, deliveries.c.profile_json)
@@ -205,7 +205,7 @@ def supersede(connection: Connection, id_: str, by: str, now: datetime) -> Super
         return None
     was = State(row.state)
     values: dict[str, Any] = {"superseded_by": by}
-    if was is State.WAITING:
+    if was is State.WAITING or (was is State.DEAD and whole):
         values |= {"state": State.SUPERSEDED.value, "finished_at": now}
     connection.execute(update(deliveries).where(one).values(**values))
     is_history = row.priority == HISTORY

@@ -89,12 +89,18 @@ class DeliveryService:
         """Put deliveries into the outbox, inside the caller's transaction."""
         outbox.put(connection, items)
 
-    def supersede(self, connection: Connection, id_: str, by: str) -> Superseded | None:
+    def supersede(self, connection: Connection, id_: str, by: str, *, whole: bool = False) -> Superseded | None:
         """A newer delivery of the same thing takes the place of this one, inside the caller's transaction.
 
-        If this one has not been sent it never will be; if it is dead it is not replayed any more. None if it is forgotten.
+        If this one has not been sent it never will be; if it is dead it is not replayed any more, and with ``whole``, where the
+        newer one tells all of it, it is no dead letter either. None if it is forgotten.
         """
-        return outbox.supersede(connection, id_, by, self._clock.now())
+        return outbox.supersede(connection, id_, by, self._clock.now(), whole=whole)
+
+    def dead_ids(self, connection: Connection, ids: Sequence[str]) -> set[str]:
+        """Which of these Klaviyo has refused."""
+        dead = select(deliveries.c.id).where(deliveries.c.id.in_(ids), deliveries.c.state == State.DEAD.value)
+        return set(connection.execute(dead).scalars()) if ids else set()
 
     def hasten(self, connection: Connection, ids: Sequence[str]) -> None:
         """Something live needs these: if they wait as history, they are live from now on."""

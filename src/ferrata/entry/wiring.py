@@ -15,6 +15,7 @@ from ferrata.access.passwords import Passwords
 from ferrata.access.service import Access
 from ferrata.audit.service import Audit
 from ferrata.audit.tasks import daily_forgetting
+from ferrata.catalog.service import Catalog
 from ferrata.commerce.exchange import Exchange
 from ferrata.connections.clients import Clients
 from ferrata.connections.keys import Keys
@@ -66,6 +67,7 @@ class Wiring:
     worker: Worker
     profiles: Profiles
     flags: Flags
+    catalog: Catalog
     events: Events
     exchange: Exchange
     readthrough: ReadThrough
@@ -132,8 +134,9 @@ def build(
     delivery = DeliveryService(database, connections, clock, watch, name=name, longest_queue=longest_queue, stops=stops)
     longest_age = timedelta(days=settings.delivery_max_age_days)
     worker = Worker(Tools(database, connections, clock, random.random, name, watch, longest_age, telemetry, stops))
-    profiles = Profiles(database, clock)
+    profiles = Profiles(database, clock, delivery)
     flags = Flags(database, clock, audit, delivery, Defaults.of(settings))
+    catalog = Catalog(database, clock, delivery)
     traced = telemetry.accepted if telemetry.is_tracing else None
     events = Events(database, clock, profiles, delivery, worker=name, longest_queue=longest_queue, traced=traced, flags=flags)
     exchange = Exchange(into=settings.commerce_currency, rates=open_rates(settings.commerce_rates))
@@ -160,6 +163,7 @@ def build(
         worker,
         profiles,
         flags,
+        catalog,
         events,
         exchange,
         readthrough,

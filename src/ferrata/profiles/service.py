@@ -7,9 +7,13 @@ import msgspec
 from sqlalchemy import Connection
 
 from ferrata.commerce.tracked import ProfileChange
+from ferrata.delivery.schemas import Deliver, Family, State
+from ferrata.delivery.service import DeliveryService
 from ferrata.infra.database import Database
 from ferrata.kit.clock import Clock
+from ferrata.kit.ids import new_id
 from ferrata.profiles import store
+from ferrata.profiles.changing import News, after_change, read_change, texts, together
 from ferrata.profiles.errors import Overtaken
 from ferrata.profiles.forgetting import Forgetting
 from ferrata.profiles.merging import after_sighting, first_profile
@@ -19,9 +23,10 @@ ATTEMPTS = 5
 
 
 class Profiles:
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, delivery: DeliveryService) -> None:
         self._database = database
         self._clock = clock
+        self._delivery = delivery
         self.forgetting = Forgetting()
 
     def record(self, connection: Connection, sightings: Sequence[Sighting], now: datetime) -> None:
@@ -48,17 +53,51 @@ class Profiles:
         """Bring profiles up to these changes, in their order, and put what must be told to Klaviyo into the outbox.
 
         Works inside the caller's transaction; say ``wake`` after its commit. ``history``: never delays what is live. Returns how
-        many are to be delivered; a change that is known already, or says nothing newer, is not.
+        many people Klaviyo is to be told of; what is known already, or is older than what is known, is not told again.
 
         Raises:
-            Rejected: the person or an attribute cannot be understood; nothing was written.
-            Overtaken: the transaction must be rolled back and run again.
+            Rejected: a change names nobody or is too large; nothing was written.
         """
-        raise NotImplementedError
+        told = [read_change(each) for each in changes]
+        now = self._clock.now()
+        ids = {profile_id(store_id, each.person): each.person for each in told}
+        store.insert_missing(connection, [first_profile(store_id, person, now) for person in ids.values()])
+        known = store.lock_all(connection, ids)
+        news: dict[str, News] = {}
+        for each in told:
+            id_ = profile_id(store_id, each.person)
+            if after := after_change(known[id_], each, now):
+                known[id_], fresh = after
+                news[id_] = together(news[id_], fresh) if id_ in news else fresh
+        told_of = [self._deliver(connection, known[id_], each, now, history=history) for id_, each in news.items()]
+        store.update_all(connection, [profile for profile, _ in told_of])
+        self._delivery.put(connection, [delivery for _, delivery in told_of])
+        return len(told_of)
+
+    def _deliver(
+        self, connection: Connection, profile: Profile, news: News, now: datetime, *, history: bool
+    ) -> tuple[Profile, Deliver]:
+        """What waits about a person is told together with the news: at most one change of each person ever waits."""
+        id_ = new_id(now)
+        before = self._delivery.supersede(connection, profile.delivery_id, id_) if profile.delivery_id else None
+        waits = before if before and before.state is State.SUPERSEDED else None
+        subject_json, profile_json = texts(news, (waits.subject_json, waits.profile_json) if waits else None)
+        delivery = Deliver(
+            id=id_,
+            store_id=profile.store_id,
+            family=Family.PROFILES,
+            history=history and (waits is None or waits.history),
+            person=profile.person,
+            unique_id=news.unique_id or id_,
+            subject_json=subject_json,
+            profile_json=profile_json,
+            accepted_at=now,
+        )
+        return msgspec.structs.replace(profile, delivery_id=id_), delivery
 
     def wake(self, store_id: str) -> None:
         """Say, after the commit, that something new waits."""
-        raise NotImplementedError
+        self._delivery.wake(store_id, Family.PROFILES)
 
     async def find(self, store_id: str, email: str) -> Profile | None:
         """The profile of this address, as ``kit.contacts.normal_email`` writes it."""

@@ -50,6 +50,11 @@ def insert_all(connection: Connection, new: Sequence[Profile]) -> None:
         raise Overtaken
 
 
+def insert_missing(connection: Connection, first: Sequence[Profile]) -> None:
+    """Make profiles that are not there yet; another process that makes the same one is waited for."""
+    _insert.many(connection, [_row_of(profile, _FIELDS) for profile in sorted(first, key=lambda profile: profile.id)])
+
+
 def update_all(connection: Connection, changed: Sequence[Profile]) -> None:
     _update.many(connection, [(profile.id, *_row_of(profile, _CHANGING)) for profile in changed])
 

@@ -43,6 +43,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_catalog_things_listed", "catalog_things", ["store_id", "updated_at", "id"])
     op.create_index("ix_catalog_things_item", "catalog_things", ["store_id", "item"])
+    op.create_table(
+        "catalog_awaited",
+        sa.Column("store_id", sa.String(length=32), nullable=False),
+        sa.Column("key", sa.String(length=320), nullable=False),
+        sa.Column("thing_id", sa.String(length=36), nullable=False),
+        sa.PrimaryKeyConstraint("store_id", "key", "thing_id", name=op.f("pk_catalog_awaited")),
+    )
     for table, column in ADDED:
         op.add_column(table, column)
 
@@ -50,6 +57,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table, column in reversed(ADDED):
         op.drop_column(table, column.name)
+    op.drop_table("catalog_awaited")
     op.drop_index("ix_catalog_things_item", "catalog_things")
     op.drop_index("ix_catalog_things_listed", "catalog_things")
     op.drop_table("catalog_things")
