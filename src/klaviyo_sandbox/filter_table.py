@@ -38,7 +38,41 @@ _SUPPRESSION_JOBS: Mapping[str, Allowed] = {
     "segment_id": _EXACT,
 }
 
+_ITEMS: Mapping[str, Allowed] = {
+    "ids": Allowed(str, ("any",)),
+    "category.id": _EXACT,
+    "title": Allowed(str, ("contains",)),
+    "published": Allowed(bool, ("equals",)),
+}
+_VARIANTS: Mapping[str, Allowed] = {
+    "ids": Allowed(str, ("any",)),
+    "item.id": _EXACT,
+    "sku": _EXACT,
+    "title": Allowed(str, ("contains",)),
+    "published": Allowed(bool, ("equals",)),
+}
+_CATEGORIES: Mapping[str, Allowed] = {
+    "ids": Allowed(str, ("any",)),
+    "item.id": _EXACT,
+    "name": Allowed(str, ("contains",)),
+}
+_CATALOG_JOBS: Mapping[str, Allowed] = {"status": _text("equals", values=(*JOB_STATUSES, "cancelled"))}
+
 FILTERS: Final[Mapping[str, Mapping[str, Allowed]]] = {
+    "/api/catalog-items": _ITEMS,
+    "/api/catalog-categories/{id}/items": _ITEMS,
+    "/api/catalog-categories/{id}/relationships/items": _ITEMS,
+    "/api/catalog-variants": _VARIANTS,
+    "/api/catalog-items/{id}/variants": _VARIANTS,
+    "/api/catalog-items/{id}/relationships/variants": _VARIANTS,
+    "/api/catalog-categories": _CATEGORIES,
+    "/api/catalog-items/{id}/categories": _CATEGORIES,
+    "/api/catalog-items/{id}/relationships/categories": _CATEGORIES,
+    **{
+        f"/api/catalog-{kind}-bulk-{act}-jobs": _CATALOG_JOBS
+        for kind in ("item", "variant", "category")
+        for act in ("create", "update", "delete")
+    },
     "/api/events": {
         "metric_id": Allowed(str, ("equals",), equals_list=True),
         "profile_id": _EXACT,

@@ -71,3 +71,43 @@ def merge(destination: str, *sources: str) -> dict[str, Any]:
 def custom_metric(name: str = "Net revenue", **definition: Any) -> dict[str, Any]:
     """A custom metric document."""
     return {"data": {"type": "custom-metric", "attributes": {"name": name, "definition": definition}}}
+
+
+CATALOG_ID = "$custom:::$default:::"
+CATALOG_KINDS = {"item": "items", "variant": "variants", "category": "categories"}
+
+
+def catalog_thing(
+    kind: str, external_id: str, *, item: str | None = None, categories: tuple[str, ...] | None = None, **attributes: Any
+) -> dict[str, Any]:
+    """A thing of the catalogue with all that its creation needs; an attribute given as None is left out."""
+    shown = {"title": f"The {external_id}", "description": "Good", "url": f"https://shop.test/{external_id}"}
+    needed = {
+        "item": shown,
+        "variant": {**shown, "sku": external_id, "inventory_quantity": 5, "price": 9.5},
+        "category": {"name": external_id},
+    }
+    given = {"external_id": external_id, **needed[kind], **attributes}
+    document: dict[str, Any] = {
+        "type": f"catalog-{kind}",
+        "attributes": {name: value for name, value in given.items() if value is not None},
+    }
+    related: dict[str, Any] = {}
+    if item:
+        related["item"] = {"data": {"type": "catalog-item", "id": CATALOG_ID + item}}
+    if categories is not None:
+        related["categories"] = identifiers("catalog-category", *(CATALOG_ID + name for name in categories))
+    if related:
+        document["relationships"] = related
+    return {"data": document}
+
+
+def catalog_change(kind: str, external_id: str, **attributes: Any) -> dict[str, Any]:
+    """The body of an update."""
+    return {"data": {"type": f"catalog-{kind}", "id": CATALOG_ID + external_id, "attributes": attributes}}
+
+
+def catalog_job(kind: str, act: str, *rows: dict[str, Any]) -> dict[str, Any]:
+    """A bulk job of the catalogue."""
+    attributes = {CATALOG_KINDS[kind]: {"data": list(rows)}}
+    return {"data": {"type": f"catalog-{kind}-bulk-{act}-job", "attributes": attributes}}

@@ -21,7 +21,12 @@ from klaviyo_sandbox.server import running
 from klaviyo_sandbox.tenants import DEFAULT_ACCOUNT, DEFAULT_KEY
 
 from .documents import (
+    CATALOG_ID,
+    CATALOG_KINDS,
     a_list,
+    catalog_change,
+    catalog_job,
+    catalog_thing,
     consent,
     custom_metric,
     identifiers,
@@ -149,6 +154,44 @@ class Journey:
         self.api.Profiles.merge_profiles(merge(self.ids["a"], self.ids["b"]))
         assert self.api.Profiles.get_profile(self.ids["a"]).data.attributes.external_id == "b"
 
+    def catalogue(self) -> None:
+        catalogs = self.api.Catalogs
+        for kind, many in CATALOG_KINDS.items():
+            id_, item = f"{CATALOG_ID}{kind}", "item" if kind == "variant" else None
+            getattr(catalogs, f"create_catalog_{kind}")(catalog_thing(kind, kind, item=item))
+            getattr(catalogs, f"update_catalog_{kind}")(id_, catalog_change(kind, kind))
+            assert getattr(catalogs, f"get_catalog_{kind}")(id_).data.attributes.external_id == kind
+            assert [entry.id for entry in getattr(catalogs, f"get_catalog_{many}")().data] == [id_]
+        item_id, category_id = f"{CATALOG_ID}item", f"{CATALOG_ID}category"
+        for owner, other, owner_id, other_id in (
+            ("item", "categories", item_id, identifiers("catalog-category", category_id)),
+            ("category", "items", category_id, identifiers("catalog-item", item_id)),
+        ):
+            getattr(catalogs, f"add_{other}_to_catalog_{owner}")(owner_id, other_id)
+            getattr(catalogs, f"update_{other}_for_catalog_{owner}")(owner_id, other_id)
+            assert len(getattr(catalogs, f"get_{other}_for_catalog_{owner}")(owner_id).data) == 1
+            single_word = {"categories": "category", "items": "item"}[other]
+            assert len(getattr(catalogs, f"get_{single_word}_ids_for_catalog_{owner}")(owner_id).data) == 1
+            getattr(catalogs, f"remove_{other}_from_catalog_{owner}")(owner_id, other_id)
+        assert catalogs.get_variants_for_catalog_item(item_id).data[0].attributes.sku == "variant"
+        assert len(catalogs.get_variant_ids_for_catalog_item(item_id).data) == 1
+
+    def catalogue_jobs(self) -> None:
+        catalogs = self.api.Catalogs
+        for kind, many in CATALOG_KINDS.items():
+            rows = {
+                "create": catalog_thing(kind, "bulk", item="item" if kind == "variant" else None)["data"],
+                "update": catalog_change(kind, "bulk")["data"],
+                "delete": {"type": f"catalog-{kind}", "id": f"{CATALOG_ID}bulk"},
+            }
+            noun = "catalog_items" if kind == "item" else many
+            for act, entry in rows.items():
+                job = getattr(catalogs, f"bulk_{act}_catalog_{many}")(catalog_job(kind, act, entry)).data.id
+                assert getattr(catalogs, f"get_bulk_{act}_{noun}_job")(job).data.attributes.completed_count == 1
+                assert [each.id for each in getattr(catalogs, f"get_bulk_{act}_{noun}_jobs")().data] == [job]
+        for kind in ("variant", "item", "category"):
+            getattr(catalogs, f"delete_catalog_{kind}")(f"{CATALOG_ID}{kind}")
+
     def deleting(self) -> None:
         self.api.Lists.delete_list(self.ids["list"])
 
@@ -159,6 +202,7 @@ class TestTheSdk:
         steps: list[Callable[[], None]] = [
             *(journey.accounts, journey.profiles, journey.lists, journey.events, journey.metrics),
             *(journey.custom_metrics, journey.imports, journey.consent, journey.merging, journey.deleting),
+            *(journey.catalogue, journey.catalogue_jobs),
         ]
         for step in steps:
             step()
