@@ -137,9 +137,10 @@ class CommercetoolsMock:
             made = {"id": f"{collection}-{len(things) + 1}", "version": 1, **given}
             things[made["id"]] = made
             return 201, made
-        if id_ not in things:
+        wanted = unquote(id_)
+        thing = self._keyed(things, wanted[4:]) if wanted.startswith("key=") else things.get(wanted)
+        if thing is None:
             return 404, _error(404, "no such resource")
-        thing = things[id_]
         if given["version"] != thing["version"]:
             return 409, _error(409, "ConcurrentModification")
         for action in given["actions"]:

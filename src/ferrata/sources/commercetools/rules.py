@@ -14,8 +14,8 @@ Accepts = Callable[[Notification, CommercetoolsSettings], bool]
 Looks = Callable[[Notification, Found], Sequence[Lookup]]
 Maps = Callable[[Notification, Found], Mapped]
 
-_DELIVERIES = ("DeliveryAdded", "OrderShipmentStateChanged")
-_RETURNS = ("ReturnInfoAdded", "ReturnInfoSet", "OrderReturnShipmentStateChanged")
+DELIVERIES = ("DeliveryAdded", "OrderShipmentStateChanged")
+RETURNS = ("ReturnInfoAdded", "ReturnInfoSet", "OrderReturnShipmentStateChanged")
 _SILENT_CUSTOMER = ("CustomerCreated", "CustomerDeleted", "CustomerPasswordUpdated", "CustomerEmailTokenCreated")
 _SILENT_PRODUCT = ("ProductCreated", "ProductPublished", "ProductUnpublished", "ProductDeleted")
 
@@ -53,7 +53,7 @@ def _of_product(seen: Notification, _: CommercetoolsSettings) -> bool:
 
 def _shipping(seen: Notification, settings: CommercetoolsSettings) -> bool:
     wanted = settings.order.deliveries or settings.order.states.changed.fulfilled_shipment
-    return bool(wanted) and not seen.is_change and seen.type in _DELIVERIES
+    return bool(wanted) and not seen.is_change and seen.type in DELIVERIES
 
 
 def _stock_news(seen: Notification, _: CommercetoolsSettings) -> bool:
@@ -83,7 +83,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "OrderReturned",
         "order",
-        lambda seen, settings: settings.order.returns and not seen.is_change and seen.type in _RETURNS,
+        lambda seen, settings: settings.order.returns and not seen.is_change and seen.type in RETURNS,
         order_rules.lookups,
         refund_rules.returned,
     ),
