@@ -3,7 +3,7 @@
 ``open_doors`` gives the wiring and a client that is nobody yet; ``Doors.token`` and ``Doors.administrator`` make it somebody.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from ferrata.entry.http import create_app
 from ferrata.entry.wiring import Wiring, build
 from ferrata.infra.settings import Settings
 from ferrata.kit.clock import MovedClock
+from ferrata.sources.contract import Source
 
 ADDRESS = "http://ferrata.test"
 ADMINISTRATOR, PASSWORD = "mira@example.com", "granite ledge copper rope"
@@ -65,11 +66,14 @@ async def open_doors(
     clock: MovedClock,
     *,
     transport: httpx2.AsyncBaseTransport | None = None,
+    source_transport: httpx2.AsyncBaseTransport | None = None,
+    sources: Mapping[str, Source] | None = None,
     **values: Any,
 ) -> AsyncIterator[Doors]:
     """Everything built and started; closed at the end."""
     made = settings(database_url, data_dir, allow_unsafe_database=True, **values)
-    wiring = build(made, clock=clock, transport=transport, passwords=Passwords(**CHEAP_PASSWORDS))
+    parts: dict[str, Any] = {"transport": transport, "source_transport": source_transport, "sources": sources}
+    wiring = build(made, clock=clock, passwords=Passwords(**CHEAP_PASSWORDS), **parts)
     app = create_app(wiring)
     await wiring.start()
     inside = httpx2.ASGITransport(app, raise_app_exceptions=False, client=("192.0.2.9", 40_000))

@@ -64,6 +64,16 @@ def _row(item: Deliver) -> tuple[object, ...]:
     )
 
 
+def put_since(connection: Connection, store_id: str, first_id: str) -> list[Deliver]:
+    """What waits of a store with this id or a later one, in the order in which it was put."""
+    names = ("id", "store_id", "family", "person", "unique_id", "subject_json", "profile_json", "accepted_at")
+    query = select(*(deliveries.c[name] for name in names)).where(
+        deliveries.c.store_id == store_id, deliveries.c.id >= first_id, in_state(State.WAITING)
+    )
+    rows = connection.execute(query.order_by(deliveries.c.id)).all()
+    return [Deliver(**{**row._mapping, "family": Family(row.family)}, history=False) for row in rows]
+
+
 def _bytes(text_: str) -> int:
     return len(text_) if text_.isascii() else len(text_.encode())
 

@@ -63,6 +63,17 @@ class Deliver:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """A request that would be made. ``title``: what people call what it carries."""
+
+    family: Family
+    title: str
+    method: str
+    path: str
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Superseded:
     """What a delivery was that a newer one of the same thing takes the place of, or would overwrite."""
 

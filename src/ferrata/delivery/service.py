@@ -16,7 +16,7 @@ from ferrata.connections.service import Connections
 from ferrata.delivery import deadletters, outbox, parking, queries
 from ferrata.delivery.account import recent_sends
 from ferrata.delivery.backlog import CALM
-from ferrata.delivery.families import FAMILIES, EndpointFamily
+from ferrata.delivery.families import FAMILIES, EndpointFamily, Part
 from ferrata.delivery.forgetting import Forgetting
 from ferrata.delivery.holding import Holding
 from ferrata.delivery.models import attempts, deliveries
@@ -32,6 +32,7 @@ from ferrata.delivery.schemas import (
     Lane,
     LaneKey,
     Minute,
+    Planned,
     State,
     Story,
     Superseded,
@@ -105,6 +106,17 @@ class DeliveryService:
     def hasten(self, connection: Connection, ids: Sequence[str]) -> None:
         """Something live needs these: if they wait as history, they are live from now on."""
         outbox.hasten(connection, ids)
+
+    def planned(self, item: Deliver) -> Planned:
+        """The exact request with which this would be sent if it goes alone."""
+        family = FAMILIES[item.family]
+        call = family.single(Part(item.subject_json, item.profile_json))
+        method, _, path = call.operation.partition(" ")
+        return Planned(item.family, family.title(item.subject_json), method, path.format(**call.path or {}), call.body)
+
+    def planned_since(self, connection: Connection, store_id: str, first_id: str) -> list[Planned]:
+        """What was put for a store in this very transaction: for a look at what would be, before all of it is undone."""
+        return [self.planned(item) for item in outbox.put_since(connection, store_id, first_id)]
 
     def wake(self, store_id: str, family: Family) -> None:
         """Say, after the commit, that something new waits."""

@@ -105,6 +105,7 @@ async def _live(wiring: Wiring, role: Role, listener: socket.socket | None, comp
         if role is not Role.API:
             wiring.delivery.worker = wiring.worker
             halves.create_task(_until_stopped(wiring, wiring.worker))
+            halves.create_task(_until_stopped(wiring, wiring.sources.worker))
             halves.create_task(_until_stopped(wiring, wiring.scheduler))
         if companion:
             halves.create_task(_until_stopped(wiring, companion))

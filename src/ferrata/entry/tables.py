@@ -15,7 +15,8 @@ import ferrata.infra.leases
 import ferrata.infra.schedule.claims
 import ferrata.profiles.models
 import ferrata.retention.models
-import ferrata.sources.memory_models  # noqa: F401 - imported so that the tables join the metadata
+import ferrata.sources.memory_models
+import ferrata.sources.models  # noqa: F401 - imported so that the tables join the metadata
 from ferrata.infra.columns import metadata
 
 __all__ = ["metadata"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -47,6 +48,10 @@ from ferrata.readthrough.service import ReadThrough
 from ferrata.retention.schemas import Policy
 from ferrata.retention.service import Retained, Retention
 from ferrata.retention.tasks import daily_cleanup
+from ferrata.sources.contract import Source
+from ferrata.sources.handover import Takers
+from ferrata.sources.installed import installed
+from ferrata.sources.service import Ground, Sources
 from ferrata.ui.render import Pages, environment
 from ferrata.ui.static import StaticFiles
 
@@ -69,6 +74,7 @@ class Wiring:
     flags: Flags
     catalog: Catalog
     events: Events
+    sources: Sources
     exchange: Exchange
     readthrough: ReadThrough
     retention: Retention
@@ -93,6 +99,7 @@ class Wiring:
     async def close(self) -> None:
         self.stopping.set()
         await self.health.close()
+        await self.sources.close()
         await self.delivery.close()
         await self.oauth.close()
         await self.connections.close()
@@ -108,11 +115,13 @@ def build(
     database: Database | None = None,
     passwords: Passwords | None = None,
     beside: bool = False,
+    source_transport: AsyncBaseTransport | None = None,
+    sources: Mapping[str, Source] | None = None,
 ) -> Wiring:
     """Put the rooms together. ``beside``: for a command that may run next to the server, also on SQLite.
 
     ``transport`` stands in for the network towards Klaviyo, ``database`` for the one that is configured, and ``passwords`` hashes
-    cheaply, in tests.
+    cheaply, in tests. ``source_transport`` stands in for the network towards the sources' APIs, ``sources`` for those installed.
 
     Raises:
         Rejected: a setting cannot be used.
@@ -140,6 +149,11 @@ def build(
     traced = telemetry.accepted if telemetry.is_tracing else None
     events = Events(database, clock, profiles, delivery, worker=name, longest_queue=longest_queue, traced=traced, flags=flags)
     exchange = Exchange(into=settings.commerce_currency, rates=open_rates(settings.commerce_rates))
+    takers = Takers(events, profiles, Catalog())
+    ground = Ground(
+        database, clock, audit, box, connections, delivery, takers, name, settings.backfill_most_waiting, source_transport
+    )
+    from_shops = Sources(ground, installed() if sources is None else sources)
     readthrough = ReadThrough(connections, profiles, clock)
     rooms = Retained(connections, delivery, profiles, events)
     retention = Retention(database, clock, audit, Policy.of(settings), rooms)
@@ -165,6 +179,7 @@ def build(
         flags,
         catalog,
         events,
+        from_shops,
         exchange,
         readthrough,
         retention,

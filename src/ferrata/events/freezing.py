@@ -13,21 +13,11 @@ import msgspec
 from ferrata.delivery.schemas import Deliver, Family, Held
 from ferrata.events import limits
 from ferrata.events.moments import write_time
-from ferrata.events.schemas import Event, Incoming
+from ferrata.events.schemas import Event, Frozen, Incoming
 from ferrata.infra.errors import Problem
 from ferrata.profiles.schemas import ProfileAttributes, Sighting
 
 NOBODY = "Kept, not sent: the event names nobody (no email, phone or externalId)"
-
-
-class Frozen(msgspec.Struct, frozen=True):
-    """An event as it is kept, and what is to be done with it. ``delivery`` and ``sighting`` are None if it names nobody."""
-
-    event: Event
-    delivery: Deliver | None
-    sighting: Sighting | None
-    size: int
-    """Bytes of the JSON that is kept, for bounding what waits in memory."""
 
 
 Decide = Callable[[str, str, str], Held | None]

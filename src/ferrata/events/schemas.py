@@ -4,9 +4,9 @@ from datetime import datetime
 
 import msgspec
 
-from ferrata.delivery.schemas import Delivery, State
+from ferrata.delivery.schemas import Deliver, Delivery, State
 from ferrata.infra.errors import Problem
-from ferrata.profiles.schemas import ProfileAttributes
+from ferrata.profiles.schemas import ProfileAttributes, Sighting
 
 
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +53,16 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     backfill: bool
     deliverable: bool
     notes: str | None
+
+
+class Frozen(msgspec.Struct, frozen=True):
+    """An event as it is kept, and what is to be done with it. ``delivery`` and ``sighting`` are None if it names nobody."""
+
+    event: Event
+    delivery: Deliver | None
+    sighting: Sighting | None
+    size: int
+    """Bytes of the JSON that is kept, for bounding what waits in memory."""
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -18,8 +18,9 @@ from ferrata.events.forgetting import Forgetting
 from ferrata.events.freezing import Decide, freeze, size_problem
 from ferrata.events.intake import Answers, Intake
 from ferrata.events.listing import rows
-from ferrata.events.schemas import AcceptedMinute, EventRow, Incoming, Receipt, Refusal, Standing
+from ferrata.events.schemas import AcceptedMinute, EventRow, Frozen, Incoming, Receipt, Refusal, Standing
 from ferrata.events.settling import Submission, keys_of, settle
+from ferrata.events.validation import read_event
 from ferrata.flags.service import Flags
 from ferrata.infra.database import Database
 from ferrata.infra.errors import Overloaded, Rejected
@@ -88,6 +89,53 @@ class Events:
         given = dict(zip(good, await self._put(store_id, events, paths, source, whole=False), strict=True)) if good else {}
         return [element if isinstance(element, Refusal) else given[index] for index, element in enumerate(elements)]
 
+    def read(self, body: bytes) -> Incoming:
+        """The event in a body as ``POST /events`` takes it, for senders inside this process. Raises Rejected with every fault."""
+        return read_event(body, self._clock.now())
+
+    async def fresh(self) -> None:
+        """Learn which events are held back at the moment, for ``prepare``."""
+        if self._flags:
+            await self._flags.fresh()
+
+    def prepare(self, store_id: str, events: Sequence[Incoming], source: str) -> list[Frozen]:
+        """Fix ids and bytes of events, for ``keep_in``: before its transaction, so that running it again keeps the same.
+
+        Raises:
+            Rejected: an event is too large.
+        """
+        now = self._clock.now()
+        frozen = [freeze(event, store_id, new_id(now), source, now, decide=self._decide) for event in events]
+        problems = [size_problem(each, f"events.{index}") for index, each in enumerate(frozen)]
+        if any(problems):
+            raise Rejected("Too large for Klaviyo.", problems=tuple(problem for problem in problems if problem))
+        return frozen
+
+    def keep_in(self, connection: Connection, frozen: Sequence[Frozen]) -> list[Receipt]:
+        """Keep events of one store in the caller's transaction; say ``wake`` after its commit.
+
+        For senders that tell the same thing more than once, and not always in the same words: of one event id the first counts.
+
+        Raises:
+            Overtaken: the transaction must be rolled back and run again.
+        """
+        known = store.find_by_event_ids(connection, {(e.event.store_id, e.event.event_id) for e in frozen if e.event.event_id})
+        receipts: list[Receipt] = []
+        new: list[Frozen] = []
+        for each in frozen:
+            key = (each.event.store_id, each.event.event_id or each.event.id)
+            earlier = known.get(key)
+            if earlier is None:
+                known[key] = each.event
+                new.append(each)
+            receipts.append(Receipt(earlier or each.event, earlier is not None))
+        self._write(connection, new, "sources")
+        return receipts
+
+    def wake(self, store_id: str) -> None:
+        """Say, after the commit of ``keep_in``, that something new waits."""
+        self._delivery.wake(store_id, Family.EVENTS)
+
     async def first_attempts(self, store_id: str, receipts: Sequence[Receipt], seconds: float) -> dict[str, Delivery]:
         """Wait for the first attempt of each, at most ``seconds`` and only while the lane is calm; then how they stand."""
         ids = [receipt.event.id for receipt in receipts if receipt.event.deliverable]
@@ -132,8 +180,7 @@ class Events:
         if await self._delivery.waiting_total() >= self._longest_queue:
             raise Overloaded("As many events wait for delivery as may wait. Nothing was accepted; send it again later.")
         now = self._clock.now()
-        if self._flags:
-            await self._flags.fresh()
+        await self.fresh()
         frozen = [freeze(event, store_id, new_id(now), source, now, decide=self._decide) for event in events]
         problems = [size_problem(each, path.rstrip(".")) for each, path in zip(frozen, paths, strict=True)]
         if whole and any(problems):
@@ -152,11 +199,13 @@ class Events:
     def _keep(self, connection: Connection, submissions: Sequence[Submission], unit: int) -> tuple[Answers, ...]:
         """Settle and write submissions in one transaction. Depends on nothing but its arguments and the database."""
         settled = settle(submissions, store.find_by_event_ids(connection, keys_of(submissions)))
-        new = settled.new
+        self._write(connection, settled.new, unit)
+        return settled.answers
+
+    def _write(self, connection: Connection, new: Sequence[Frozen], unit: int | str) -> None:
         if new and store.insert_events(connection, [frozen.event for frozen in new]):
             now = time_of(new[-1].event.id)
             self._profiles.record(connection, [frozen.sighting for frozen in new if frozen.sighting], now)
             self._delivery.put(connection, [frozen.delivery for frozen in new if frozen.delivery])
             accepted = Counter(frozen.event.store_id for frozen in new)
             store.count_minute(connection, f"{self._worker}/{unit}", now.replace(second=0, microsecond=0), accepted)
-        return settled.answers

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from ferrata.events.freezing import Frozen
 from ferrata.events.json_text import same_json
-from ferrata.events.schemas import Event, Receipt, Refusal
+from ferrata.events.schemas import Event, Frozen, Receipt, Refusal
 from ferrata.infra.errors import Problem
 
 Key = tuple[str, str]

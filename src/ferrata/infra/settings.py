@@ -195,6 +195,20 @@ class Settings(BaseSettings):
         validation_alias=_named("AUDIT_RETENTION_DAYS"),
         description="How long the audit is kept: who did what and who was refused. Default: seven years.",
     )
+    source_retention_days: int = Field(
+        30,
+        ge=1,
+        le=36500,
+        validation_alias=_named("SOURCE_RETENTION_DAYS"),
+        description="How long raw messages of sources are kept: to be mapped again, and so that one sent twice counts once. "
+        "Refused ones stay until somebody replays or discards them.",
+    )
+    backfill_most_waiting: int = Field(
+        250_000,
+        ge=1,
+        validation_alias=_named("BACKFILL_MOST_WAITING"),
+        description="While so many deliveries wait, history is not read on.",
+    )
     delivery_max_age_days: int = Field(
         30,
         ge=1,

@@ -1,0 +1,217 @@
+"""One line: the messages of one source for one store, mapped in their order.
+
+Looked up first, outside of any transaction; mapped, which is pure; then handed over and marked in one transaction. A crash before
+its commit leaves everything as it was, and the same is done again; after it, the message is not waiting any more.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+import structlog
+from sqlalchemy import Connection
+
+from ferrata.infra.database import Database
+from ferrata.infra.errors import Rejected
+from ferrata.infra.leases import Lease, hold
+from ferrata.kit.clock import Clock
+from ferrata.profiles.errors import Overtaken
+from ferrata.sources import counting, schedule, store
+from ferrata.sources.configurations import Configurations
+from ferrata.sources.errors import Later, Refused
+from ferrata.sources.handover import Handover, Ready
+from ferrata.sources.mapping import outcome_of, told
+from ferrata.sources.reading import Answers, Readers, look_up_all
+from ferrata.sources.schemas import Configuration, Counts, KeptMessage, LineKey, Made, Outcome, State
+
+log = structlog.get_logger()
+
+AT_ONCE = 200
+LOOKUPS_AT_ONCE = 8
+FAILED_LOOKUPS = 3
+"""After so many in one step the source's API is taken to be away, and the rest is not even tried."""
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What lines work with. ``worker`` names this process."""
+
+    database: Database
+    clock: Clock
+    configurations: Configurations
+    readers: Readers
+    handover: Handover
+    worker: str
+    chance: schedule.Chance
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One message, what mapping it has come to, and what is handed over of it."""
+
+    kept: KeptMessage
+    outcome: Outcome
+    ready: Ready | None = None
+
+
+class Line:
+    def __init__(self, key: LineKey, tools: Tools) -> None:
+        self.key = key
+        self._tools = tools
+
+    async def step(self, lease: Lease | None = None) -> int:
+        """Map what is due, at most some hundreds; how many messages came one step further. 0: nothing to do now.
+
+        Raises:
+            Fenced: another process has this line now.
+            Rejected: its settings cannot be used by this release.
+        """
+        tools = self._tools
+        configuration = await tools.configurations.find(self.key.store_id, self.key.kind)
+        if configuration is None or not configuration.enabled:
+            return 0
+        now = tools.clock.now()
+        found = await tools.database.read(lambda connection: store.due(connection, self.key, now, AT_ONCE))
+        if not found:
+            return 0
+        await tools.handover.fresh()
+        attempts = _in_order(found, await self._attempt_all(configuration, found))
+        return await self._settle(configuration, attempts, lease)
+
+    async def _attempt_all(self, configuration: Configuration, found: Sequence[KeptMessage]) -> list[Attempt | None]:
+        """In the order of the messages; None for one that was not tried."""
+        places, answers, failures = asyncio.Semaphore(LOOKUPS_AT_ONCE), Answers(), 0
+
+        async def one(kept: KeptMessage) -> Attempt | None:
+            nonlocal failures
+            async with places:
+                if failures >= FAILED_LOOKUPS and configuration.source.lookups(kept.message, {}, configuration.settings):
+                    return None
+                attempt = await self._attempt(configuration, kept, answers)
+                failures += attempt.outcome.state is State.WAITING
+                return attempt
+
+        return [*await asyncio.gather(*(one(kept) for kept in found))]
+
+    async def _attempt(self, configuration: Configuration, kept: KeptMessage, answers: Answers) -> Attempt:
+        try:
+            looked_up = await look_up_all(configuration, kept.message, self._tools.readers, answers)
+        except Later as later:
+            return Attempt(kept, Outcome(State.WAITING, code=later.code, reason=later.message, seconds=later.seconds))
+        except Refused as refused:
+            return Attempt(kept, Outcome(State.REFUSED, code=refused.code, reason=refused.message))
+        outcome = outcome_of(configuration, kept.message, looked_up)
+        answers.learn(outcome.mapped.learned)
+        return prepared(self._tools.handover, kept, outcome)
+
+    async def _settle(self, configuration: Configuration, attempts: Sequence[Attempt], lease: Lease | None) -> int:
+        tools = self._tools
+        now = tools.clock.now()
+        chances = [tools.chance() for _ in attempts]
+
+        def work(connection: Connection) -> list[Attempt]:
+            if lease:
+                hold(connection, lease)
+            waiting = store.lock_waiting(connection, [attempt.kept.id for attempt in attempts])
+            ours = [attempt for attempt in attempts if attempt.kept.id in waiting]
+            settled = hand_over(connection, tools.handover, self.key, ours)
+            for (attempt, made), chance in zip(settled, chances, strict=False):
+                marked = after(attempt, made, configuration.version, now)
+                if marked.state is State.WAITING:
+                    marked = put_off(marked, attempt.outcome.seconds, now, chance)
+                store.mark(connection, marked, State.WAITING)
+            counts = tally([attempt.outcome for attempt, _ in settled])
+            counting.add(connection, self.key, counts, worker=tools.worker, now=now)
+            return ours
+
+        for attempt in range(ATTEMPTS):
+            try:
+                ours = await tools.database.write(work)
+                break
+            except Overtaken:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        tools.handover.wake(self.key.store_id, [attempt.ready for attempt in ours if attempt.ready])
+        return len(ours)
+
+
+def prepared(handover: Handover, kept: KeptMessage, outcome: Outcome) -> Attempt:
+    """The attempt with what is to be handed over; what breaks Klaviyo's limits is refused."""
+    if outcome.state not in (State.MAPPED, State.SKIPPED):
+        return Attempt(kept, outcome)
+    message = kept.message
+    try:
+        return Attempt(kept, outcome, handover.prepare(message.store_id, message.kind, outcome.mapped, history=message.history))
+    except Refused as refused:
+        return Attempt(kept, Outcome(State.REFUSED, code=refused.code, reason=told(refused.message, refused.problems)))
+
+
+def hand_over(
+    connection: Connection, handover: Handover, line: LineKey, attempts: Sequence[Attempt]
+) -> list[tuple[Attempt, tuple[Made, ...]]]:
+    """Write what these made; each with what it made, or refused after all where another room could not take it."""
+    going = {attempt.kept.id: attempt.ready for attempt in attempts if attempt.ready}
+    written = handover.write_each(connection, line.store_id, line.kind, [*going.values()]) if going else []
+    answers = dict(zip(going, written, strict=True))
+    settled: list[tuple[Attempt, tuple[Made, ...]]] = []
+    for attempt in attempts:
+        answer = answers.get(attempt.kept.id, ())
+        if isinstance(answer, Rejected):
+            outcome = Outcome(State.REFUSED, code=answer.code, reason=told(answer.message, answer.problems))
+            settled.append((Attempt(attempt.kept, outcome), ()))
+        else:
+            settled.append((attempt, answer))
+    return settled
+
+
+def after(attempt: Attempt, made: tuple[Made, ...], version: int, now: datetime) -> KeptMessage:
+    """The message as it is kept after an attempt."""
+    kept, outcome = attempt.kept, attempt.outcome
+    return msgspec.structs.replace(
+        kept,
+        state=outcome.state,
+        attempts=kept.attempts + 1,
+        next_at=None,
+        reason_code=outcome.code,
+        reason=outcome.reason,
+        version=version,
+        mapped_at=now if outcome.state in (State.MAPPED, State.SKIPPED) else None,
+        made=made,
+        skipped=attempt.ready.skipped if attempt.ready else outcome.mapped.skipped,
+    )
+
+
+def put_off(kept: KeptMessage, seconds: float | None, now: datetime, chance: float) -> KeptMessage:
+    """When a message that could not be mapped yet is tried again; refused once it has waited for too long."""
+    if now - kept.message.received_at > schedule.GIVE_UP_AFTER:
+        reason = f"Given up after {schedule.GIVE_UP_AFTER.days} days. {kept.reason or ''}"
+        return msgspec.structs.replace(kept, state=State.REFUSED, reason_code="gave_up", reason=reason)
+    wait = max(seconds or 0.0, schedule.delay(kept.attempts, lambda: chance))
+    return msgspec.structs.replace(kept, next_at=now + timedelta(seconds=wait))
+
+
+def tally(outcomes: Sequence[Outcome]) -> Counts:
+    states = Counter(outcome.state for outcome in outcomes)
+    return Counts(
+        mapped=states[State.MAPPED],
+        skipped=states[State.SKIPPED],
+        refused=states[State.REFUSED],
+        retried=states[State.WAITING],
+    )
+
+
+def _in_order(found: Sequence[KeptMessage], attempts: Sequence[Attempt | None]) -> list[Attempt]:
+    """Without those whose business key has something earlier that must wait, or was not tried."""
+    held: set[str] = set()
+    kept: list[Attempt] = []
+    for message, attempt in zip(found, attempts, strict=True):
+        key = message.message.business_key
+        if attempt is not None and key not in held:
+            kept.append(attempt)
+        if attempt is None or attempt.outcome.state is State.WAITING:
+            held.add(key)
+    return kept

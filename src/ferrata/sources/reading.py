@@ -1,0 +1,108 @@
+"""Asks the sources' APIs for what mapping has to know first. No transaction is open meanwhile."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from httpx2 import AsyncBaseTransport
+
+from ferrata.infra.database import Database
+from ferrata.infra.errors import FerrataError, Recovery
+from ferrata.kit.clock import Clock
+from ferrata.sources.contract import REMEMBERED, Learned, LookedUp, Lookup, Message, Reader, Refused, Surroundings
+from ferrata.sources.errors import Later, NoReader
+from ferrata.sources.memory_store import recall
+from ferrata.sources.schedule import UNUSABLE_SECONDS
+from ferrata.sources.schemas import Configuration
+
+MOST_ROUNDS = 8
+
+
+class Readers:
+    """One reader for each store and kind, made anew when the settings change. ``transport`` None: the real network."""
+
+    def __init__(self, database: Database, clock: Clock, transport: AsyncBaseTransport | None) -> None:
+        self._database = database
+        self._clock = clock
+        self._transport = transport
+        self._known: dict[tuple[str, str], tuple[int, Reader | None]] = {}
+
+    def around(self, store_id: str) -> Surroundings:
+        return Surroundings(store_id, self._clock, self._transport)
+
+    async def find(self, configuration: Configuration) -> Reader | None:
+        key = (configuration.store_id, configuration.source.kind)
+        known = self._known.get(key)
+        if known and known[0] == configuration.version:
+            return known[1]
+        if known and known[1]:
+            await known[1].close()
+        reader = configuration.source.reader(configuration.settings, self.around(configuration.store_id))
+        self._known[key] = (configuration.version, reader)
+        return reader
+
+    async def get(self, configuration: Configuration) -> Reader:
+        """Raises NoReader."""
+        reader = await self.find(configuration)
+        if reader is None:
+            raise NoReader
+        return reader
+
+    async def remembered(self, configuration: Configuration, lookups: Sequence[Lookup], answers: "Answers") -> LookedUp:
+        """The answers to those that ask what earlier messages taught, those included that are mapped along with this one."""
+        asked = [each for each in lookups if each.what == REMEMBERED]
+        if not asked:
+            return {}
+        line = (configuration.store_id, configuration.source.kind)
+        known = await self._database.read(lambda connection: recall(connection, *line, asked))
+        return {each: answers.learned[each.key].value if each.key in answers.learned else known[each] for each in asked}
+
+    async def close(self) -> None:
+        for _, reader in self._known.values():
+            if reader:
+                await reader.close()
+        self._known.clear()
+
+
+@dataclass(slots=True)
+class Answers:
+    """What was looked up for messages that are mapped together, so that nothing is asked twice, and what they teach."""
+
+    known: dict[Lookup, object] = field(default_factory=dict)
+    learned: dict[str, Learned] = field(default_factory=dict)
+
+    def learn(self, learned: Sequence[Learned]) -> None:
+        for each in learned:
+            if each.key not in self.learned or self.learned[each.key].at <= each.at:
+                self.learned[each.key] = each
+
+
+async def look_up_all(
+    configuration: Configuration, message: Message, readers: Readers, answers: Answers | None = None
+) -> LookedUp:
+    """Everything that mapping this message has to know.
+
+    Raises:
+        Later: the source's API cannot be asked now, or does not let us in.
+        Refused: the connector never has enough.
+    """
+    answers = answers or Answers()
+    found: dict[Lookup, object] = {}
+    for _ in range(MOST_ROUNDS):
+        wanted = [each for each in configuration.source.lookups(message, found, configuration.settings) if each not in found]
+        if not wanted:
+            return found
+        found.update(await readers.remembered(configuration, wanted, answers))
+        unknown = [each for each in dict.fromkeys(wanted) if each not in answers.known and each not in found]
+        if unknown:
+            answers.known.update(await _asked(configuration, unknown, readers))
+        found.update({each: answers.known.get(each) for each in wanted if each not in found})
+    raise Refused(f"After {MOST_ROUNDS} rounds of looking up, {configuration.source.title} still wants to know more.")
+
+
+async def _asked(configuration: Configuration, lookups: Sequence[Lookup], readers: Readers) -> LookedUp:
+    try:
+        return await (await readers.get(configuration)).look_up(lookups)
+    except FerrataError as error:
+        told = f"{configuration.source.title}'s API: {error.message}"
+        seconds = error.retry_after_seconds if error.recovery is Recovery.RETRY else UNUSABLE_SECONDS
+        raise Later(told, seconds=seconds) from error

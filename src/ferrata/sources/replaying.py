@@ -1,0 +1,138 @@
+"""Maps messages again: refused ones once their cause is mended, others after the mapping changed. First a look, then the deed.
+
+What they make has the same ids as before, so Klaviyo keeps one of each.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import Connection
+
+from ferrata.audit.schemas import Actor
+from ferrata.audit.service import Audit
+from ferrata.sources import store
+from ferrata.sources.errors import Later, Refused, Unreadable
+from ferrata.sources.line import Tools, prepared
+from ferrata.sources.mapping import outcome_of
+from ferrata.sources.reading import Answers, look_up_all
+from ferrata.sources.receiving import Reception
+from ferrata.sources.schemas import Configuration, KeptMessage, LineKey, Made, Outcome, State, Wanted
+
+MOST_AT_ONCE = 10_000
+LOOKED_AT = 200
+AGAIN = (State.MAPPED, State.SKIPPED, State.REFUSED)
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """How one message would come out otherwise than before. Things are named as ``metric unique_id``."""
+
+    id: str
+    title: str
+    before: str
+    after: str
+    reason: str | None
+    added: tuple[str, ...]
+    gone: tuple[str, ...]
+
+
+class Remapping(msgspec.Struct, frozen=True):
+    """``count`` messages are, or would be, mapped again; of them ``looked_at`` were tried, and these come out otherwise."""
+
+    dry_run: bool
+    count: int
+    looked_at: int = 0
+    differences: tuple[Difference, ...] = ()
+
+
+class Replaying:
+    def __init__(self, tools: Tools, audit: Audit, reception: Reception) -> None:
+        self._tools = tools
+        self._audit = audit
+        self._reception = reception
+
+    async def look(self, wanted: Wanted) -> Remapping:
+        """What would come of mapping these again, tried on the first of them. Raises NotSetUp, NoSuchSource."""
+        configuration = await self._tools.configurations.get(wanted.store_id, wanted.kind or "")
+        count = await self._tools.database.read(lambda connection: store.count(connection, wanted))
+        found = await self._tools.database.read(lambda connection: store.batch(connection, wanted, "", LOOKED_AT))
+        await self._tools.handover.fresh()
+        tried = [each for each in found if not each.envelope]
+        differences = [await self._difference(configuration, kept) for kept in tried]
+        return Remapping(True, count, len(tried), tuple(each for each in differences if each))
+
+    async def again(self, wanted: Wanted, actor: Actor) -> Remapping:
+        """Let these wait again, to be mapped in their order; deliveries kept apart are opened as if they had been verified.
+
+        Raises:
+            NotSetUp, NoSuchSource: there is nothing that could map them.
+            Unreadable: one that was kept apart still cannot be opened.
+        """
+        line = LineKey(wanted.store_id, wanted.kind or "")
+        configuration = await self._tools.configurations.get(line.store_id, line.kind)
+        strays = [each for each in await self._strays(wanted) if each.envelope]
+        for stray in strays:
+            await self._reception.take_as_genuine(stray, configuration)
+
+        def work(connection: Connection) -> int:
+            store.discard(connection, line, [stray.id for stray in strays])
+            count = store.wait_again(connection, wanted, MOST_AT_ONCE) + len(strays)
+            after = {"count": count, **_told(wanted)}
+            self._audit.record(
+                connection, actor, "sources.messages_replayed", f"source/{line.kind}", store_id=line.store_id, after=after
+            )
+            return count
+
+        count = await self._tools.database.write(work)
+        self._reception.wake(line)
+        return Remapping(False, count)
+
+    async def discard(self, wanted: Wanted, actor: Actor) -> int:
+        """Give refused messages up for good; how many there were."""
+        line = LineKey(wanted.store_id, wanted.kind or "")
+
+        def work(connection: Connection) -> int:
+            count = store.discard(connection, line, wanted.ids)
+            after = {"count": count, **_told(wanted)}
+            self._audit.record(
+                connection, actor, "sources.messages_discarded", f"source/{line.kind}", store_id=line.store_id, after=after
+            )
+            return count
+
+        return await self._tools.database.write(work)
+
+    async def _strays(self, wanted: Wanted) -> Sequence[KeptMessage]:
+        """Deliveries that were kept apart are opened only if they are named."""
+        if not wanted.ids:
+            return []
+        return await self._tools.database.read(lambda connection: store.batch(connection, wanted, "", len(wanted.ids)))
+
+    async def _difference(self, configuration: Configuration, kept: KeptMessage) -> Difference | None:
+        try:
+            looked_up = await look_up_all(configuration, kept.message, self._tools.readers, Answers())
+            outcome = outcome_of(configuration, kept.message, looked_up)
+        except (Later, Refused, Unreadable) as error:
+            outcome = Outcome(State.WAITING if isinstance(error, Later) else State.REFUSED, reason=error.message)
+        attempt = prepared(self._tools.handover, kept, outcome)
+        made = {_name(each) for each in kept.made}
+        fresh = attempt.ready.names() if attempt.ready else set()
+        state = attempt.outcome.state
+        if made == fresh and state is kept.state:
+            return None
+        return Difference(
+            id=kept.id,
+            title=kept.title,
+            before=kept.state.value,
+            after=state.value,
+            reason=attempt.outcome.reason,
+            added=tuple(sorted(fresh - made)),
+            gone=tuple(sorted(made - fresh)),
+        )
+
+
+def _name(made: Made) -> str:
+    return f"{made.title} {made.unique_id}"
+
+
+def _told(wanted: Wanted) -> dict[str, object]:
+    given = {name: value for name, value in msgspec.to_builtins(wanted).items() if value}
+    return {**given, "ids": len(wanted.ids)} if wanted.ids else given

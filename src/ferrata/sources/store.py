@@ -1,0 +1,228 @@
+"""All the SQL of raw messages: keep each once, find what waits in its order, mark what became of it, list and forget."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, exists, func, or_, select, update
+
+from ferrata.infra.database.prepared import UPSERTS, Prepared
+from ferrata.infra.paging import Page, make_cursor, read_cursor
+from ferrata.kit.ids import first_id_at
+from ferrata.sources.contract import Message, Skipped
+from ferrata.sources.models import source_messages as messages
+from ferrata.sources.schemas import KeptMessage, LineKey, Made, State, Wanted
+
+REASON_CHARACTERS = 2_000
+_made = msgspec.json.Decoder(tuple[Made, ...]).decode
+_skipped = msgspec.json.Decoder(tuple[Skipped, ...]).decode
+_COLUMNS = [column.name for column in messages.c]
+_insert = Prepared({name: insert(messages).on_conflict_do_nothing() for name, insert in UPSERTS.items()}, _COLUMNS)
+_marks = ("state", "attempts", "next_at", "reason_code", "reason", "version", "mapped_at", "made", "skipped")
+_mark = Prepared(
+    update(messages)
+    .where(messages.c.id == bindparam("of"), messages.c.state == bindparam("was"))
+    .values({name: bindparam(name) for name in _marks}),
+    ["of", "was", *_marks],
+)
+
+
+def insert(connection: Connection, new: Sequence[KeptMessage]) -> int:
+    """Keep messages; how many were new. One that is there under its message id stays as it is."""
+    return _insert.many(connection, [_row_of(each) for each in new])
+
+
+def _row_of(kept: KeptMessage) -> tuple[Any, ...]:
+    values = {
+        "id": kept.id,
+        "store_id": kept.message.store_id,
+        "kind": kept.message.kind,
+        "message_id": kept.message.message_id,
+        "business_key": kept.message.business_key,
+        "title": kept.title[:120],
+        "received_at": kept.message.received_at,
+        "headers": json.dumps(dict(kept.message.headers)),
+        "body": kept.message.body,
+        "envelope": kept.envelope,
+        "history": kept.message.history,
+        **_marks_of(kept),
+    }
+    return tuple(values[name] for name in _COLUMNS)
+
+
+def _marks_of(kept: KeptMessage) -> dict[str, Any]:
+    return {
+        "state": kept.state.value,
+        "attempts": kept.attempts,
+        "next_at": kept.next_at,
+        "reason_code": kept.reason_code,
+        "reason": kept.reason[:REASON_CHARACTERS] if kept.reason else None,
+        "version": kept.version,
+        "mapped_at": kept.mapped_at,
+        "made": msgspec.json.encode(kept.made).decode() if kept.made else None,
+        "skipped": msgspec.json.encode(kept.skipped).decode() if kept.skipped else None,
+    }
+
+
+def mark(connection: Connection, kept: KeptMessage, was: State) -> bool:
+    """Write down what has become of a message; False if it is not in the state any more in which it was found."""
+    values = _marks_of(kept)
+    return _mark.run(connection, kept.id, was.value, *(values[name] for name in _marks)) == 1
+
+
+def message_of(row: Row[Any]) -> KeptMessage:
+    return KeptMessage(
+        id=row.id,
+        message=Message(
+            store_id=row.store_id,
+            kind=row.kind,
+            message_id=row.message_id,
+            business_key=row.business_key,
+            received_at=row.received_at,
+            body=bytes(row.body),
+            headers=json.loads(row.headers),
+            history=row.history,
+        ),
+        title=row.title,
+        state=State(row.state),
+        envelope=row.envelope,
+        attempts=row.attempts,
+        next_at=row.next_at,
+        reason_code=row.reason_code,
+        reason=row.reason,
+        version=row.version,
+        mapped_at=row.mapped_at,
+        made=_made(row.made) if row.made else (),
+        skipped=_skipped(row.skipped) if row.skipped else (),
+    )
+
+
+def _is(line: LineKey) -> tuple[ColumnElement[bool], ...]:
+    return messages.c.store_id == line.store_id, messages.c.kind == line.kind
+
+
+def _waits() -> ColumnElement[bool]:
+    return messages.c.state == State.WAITING.value
+
+
+def due(connection: Connection, line: LineKey, now: datetime, limit: int) -> list[KeptMessage]:
+    """What may be mapped now, in the order of arrival: nothing whose business key has something earlier that must wait."""
+    earlier = messages.alias()
+    held = exists().where(
+        earlier.c.store_id == line.store_id,
+        earlier.c.kind == line.kind,
+        earlier.c.state == State.WAITING.value,
+        earlier.c.business_key == messages.c.business_key,
+        earlier.c.id < messages.c.id,
+        earlier.c.next_at > now,
+    )
+    query = (
+        select(messages)
+        .where(*_is(line), _waits(), or_(messages.c.next_at.is_(None), messages.c.next_at <= now), ~held)
+        .order_by(messages.c.id)
+        .limit(limit)
+    )
+    return [message_of(row) for row in connection.execute(query)]
+
+
+def lines_with_work(connection: Connection, now: datetime) -> list[LineKey]:
+    """Each line that has something to be mapped now."""
+    query = select(messages.c.store_id, messages.c.kind).where(
+        _waits(), or_(messages.c.next_at.is_(None), messages.c.next_at <= now)
+    )
+    return [LineKey(row.store_id, row.kind) for row in connection.execute(query.distinct())]
+
+
+def lock_waiting(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Which of these still wait; ours until the end of the transaction."""
+    query = select(messages.c.id).where(messages.c.id.in_(ids), _waits()).order_by(messages.c.id).with_for_update()
+    return set(connection.execute(query).scalars())
+
+
+def find(connection: Connection, line: LineKey, id_: str) -> KeptMessage | None:
+    row = connection.execute(select(messages).where(*_is(line), messages.c.id == id_)).one_or_none()
+    return message_of(row) if row else None
+
+
+def page(connection: Connection, wanted: Wanted, cursor: str | None, limit: int) -> Page[KeptMessage]:
+    """Newest first. Raises Rejected for a cursor that is not ours."""
+    query = select(messages).where(*_wanted(wanted)).order_by(messages.c.id.desc()).limit(limit + 1)
+    if cursor:
+        query = query.where(messages.c.id < read_cursor(cursor, 1)[0])
+    rows = connection.execute(query).all()
+    found = tuple(message_of(row) for row in rows[:limit])
+    return Page(found, make_cursor(found[-1].id) if len(rows) > limit else None)
+
+
+def batch(connection: Connection, wanted: Wanted, after_id: str, limit: int) -> list[KeptMessage]:
+    """Oldest first, after an id."""
+    query = select(messages).where(*_wanted(wanted), messages.c.id > after_id).order_by(messages.c.id).limit(limit)
+    return [message_of(row) for row in connection.execute(query)]
+
+
+def count(connection: Connection, wanted: Wanted) -> int:
+    return connection.execute(select(func.count()).where(*_wanted(wanted))).scalar_one()
+
+
+def _wanted(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    yield messages.c.store_id == wanted.store_id
+    if wanted.kind:
+        yield messages.c.kind == wanted.kind
+    if wanted.states:
+        yield messages.c.state.in_([state.value for state in wanted.states])
+    if wanted.since:
+        yield messages.c.id >= first_id_at(wanted.since)
+    if wanted.until:
+        yield messages.c.id < first_id_at(wanted.until)
+    if wanted.ids:
+        yield messages.c.id.in_(wanted.ids)
+
+
+def wait_again(connection: Connection, wanted: Wanted, limit: int) -> int:
+    """Let finished or refused messages be mapped again, the oldest first; how many there were."""
+    some = select(messages.c.id).where(*_wanted(wanted), messages.c.state != State.WAITING.value, messages.c.envelope.is_(False))
+    values = {"state": State.WAITING.value, "attempts": 0, "next_at": None, "reason_code": None, "reason": None}
+    ids = some.order_by(messages.c.id).limit(limit)
+    return connection.execute(update(messages).where(messages.c.id.in_(ids)).values(values)).rowcount
+
+
+def discard(connection: Connection, line: LineKey, ids: Sequence[str]) -> int:
+    """Delete refused messages for good."""
+    refused = (messages.c.state == State.REFUSED.value, messages.c.id.in_(ids))
+    return connection.execute(delete(messages).where(*_is(line), *refused)).rowcount
+
+
+def drop_oldest_strays(connection: Connection, line: LineKey, keep: int) -> int:
+    """Of deliveries kept apart unopened, delete all but the newest ``keep``."""
+    strays = (*_is(line), messages.c.state == State.REFUSED.value, messages.c.envelope.is_(True))
+    bound = connection.execute(
+        select(messages.c.id).where(*strays).order_by(messages.c.id.desc()).offset(keep).limit(1)
+    ).scalar_one_or_none()
+    if bound is None:
+        return 0
+    return connection.execute(delete(messages).where(*strays, messages.c.id <= bound)).rowcount
+
+
+def forget_before(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete messages of before that instant that were mapped or skipped; refused and waiting ones stay."""
+    finished = messages.c.state.in_([State.MAPPED.value, State.SKIPPED.value])
+    old = select(messages.c.id).where(messages.c.id < first_id_at(before), finished).limit(limit)
+    return connection.execute(delete(messages).where(messages.c.id.in_(old))).rowcount
+
+
+def oldest_waiting(connection: Connection, line: LineKey) -> tuple[int, datetime | None, str | None]:
+    """How many wait, since when the oldest does, and why the one that was tried last has to."""
+    waits = (*_is(line), _waits())
+    count, oldest = connection.execute(select(func.count(), func.min(messages.c.received_at)).where(*waits)).one()
+    reason = connection.execute(
+        select(messages.c.reason).where(*waits, messages.c.reason.is_not(None)).order_by(messages.c.id).limit(1)
+    ).scalar_one_or_none()
+    return count, oldest, reason
+
+
+def last_at(connection: Connection, line: LineKey) -> datetime | None:
+    """When the newest message came."""
+    query = select(messages.c.received_at).where(*_is(line)).order_by(messages.c.id.desc()).limit(1)
+    return connection.execute(query).scalar_one_or_none()
