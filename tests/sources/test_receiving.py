@@ -27,8 +27,10 @@ class TestAMessage:
         assert await shop.map() == 1
         [kept] = await shop.messages()
         assert (kept.state, kept.version, kept.attempts) == (State.MAPPED, 1, 1)
-        assert [(made.title, made.unique_id, made.repeated) for made in kept.made] == [("Placed Order", "shop:o1:placed", False)]
-        assert await shop.events() == [("Placed Order", "shop:o1:placed", False)]
+        assert [(made.title, made.unique_id, made.repeated) for made in kept.made] == [
+            ("Placed Order", "Placed Order:shop:o1:placed", False)
+        ]
+        assert await shop.events() == [("Placed Order", "Placed Order:shop:o1:placed", False)]
         [delivery] = (await shop.sources.deliveries(kept)).values()
         assert delivery.state == "waiting"
 
@@ -97,7 +99,7 @@ class TestOrder:
         waits = {"message": "w", "type": "later", "id": "o1", "remembers": ["go"]}
         await shop.take(waits, order(1), order(2))
         await shop.map()
-        assert await shop.events() == [("Placed Order", "shop:o2:placed", False)]
+        assert await shop.events() == [("Placed Order", "Placed Order:shop:o2:placed", False)]
         [first, held] = await shop.messages(State.WAITING)
         assert (first.attempts, first.reason, held.attempts) == (1, "The shop has not said go yet.", 0)
         at = shop.clock.now().isoformat()
@@ -106,7 +108,10 @@ class TestOrder:
         assert len(await shop.events()) == 1, "not before its time"
         shop.clock.advance(10)
         await shop.map()
-        assert {unique_id for _, unique_id, _ in await shop.events()} == {"shop:o1:placed", "shop:o2:placed"}
+        assert {unique_id for _, unique_id, _ in await shop.events()} == {
+            "Placed Order:shop:o1:placed",
+            "Placed Order:shop:o2:placed",
+        }
 
     async def test_of_a_message_that_never_can_is_given_up(self, shop: Installed) -> None:
         await shop.set_up()

@@ -149,7 +149,7 @@ def build(
     traced = telemetry.accepted if telemetry.is_tracing else None
     events = Events(database, clock, profiles, delivery, worker=name, longest_queue=longest_queue, traced=traced, flags=flags)
     exchange = Exchange(into=settings.commerce_currency, rates=open_rates(settings.commerce_rates))
-    takers = Takers(events, profiles, Catalog())
+    takers = Takers(events, profiles, Catalog(database, clock, delivery))
     ground = Ground(
         database, clock, audit, box, connections, delivery, takers, name, settings.backfill_most_waiting, source_transport
     )

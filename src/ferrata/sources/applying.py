@@ -23,6 +23,7 @@ def apply(rules: MappingRules, mapped: Mapped, message: Message, salt: bytes) ->
     return msgspec.structs.replace(
         mapped,
         events=tuple(event for event in events if event is not None),
+        keys=tuple(event.key for event, left in zip(mapped.events, events, strict=True) if left is not None),
         profiles=tuple(change for change in profiles if change is not None),
         skipped=(*mapped.skipped, *work.skipped),
         fields=(*mapped.fields, *work.reasons),

@@ -148,7 +148,10 @@ class Learned(msgspec.Struct, frozen=True):
 
 
 class Mapped(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a message means for Klaviyo. Nothing at all is fine if ``skipped`` says why."""
+    """Everything that a message means for Klaviyo. Nothing at all is fine if ``skipped`` says why.
+
+    ``keys`` is not for connectors: the room puts there under which key each event is kept, whatever the rules call its metric.
+    """
 
     events: tuple[TrackedEvent, ...] = ()
     profiles: tuple[ProfileChange, ...] = ()
@@ -156,6 +159,7 @@ class Mapped(msgspec.Struct, frozen=True, kw_only=True):
     skipped: tuple[Skipped, ...] = ()
     fields: tuple[Reason, ...] = ()
     learned: tuple[Learned, ...] = ()
+    keys: tuple[str, ...] = ()
 
 
 class Backfill(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from ferrata.sources.errors import Refused
 from ferrata.sources.memory_store import learn
 from ferrata.sources.schemas import Made
 
+UNIQUE_ID_CHARACTERS = 255
 _json = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -67,9 +68,16 @@ class Handover:
             Refused: an event or a change breaks Klaviyo's limits; every fault is named.
         """
         skipped: list[Skipped] = []
-        incoming = [self._incoming(event, f"/events/{at}", skipped, history=history) for at, event in enumerate(mapped.events)]
+        incoming = [
+            msgspec.structs.replace(
+                self._incoming(event, f"/events/{at}", skipped, history=history), event_id=key, unique_id=event.unique_id
+            )
+            for at, (event, key) in enumerate(zip(mapped.events, mapped.keys, strict=True))
+        ]
         if len({event.event_id for event in incoming}) < len(incoming):
-            raise Refused("Two events of this message have the same unique_id: the mapping is at fault.")
+            raise Refused("Two events of this message have the same metric and unique_id: the mapping is at fault.")
+        if any(not 0 < len(event.unique_id or "") <= UNIQUE_ID_CHARACTERS for event in incoming):
+            raise Refused(f"A unique_id must have 1 to {UNIQUE_ID_CHARACTERS} characters: the mapping is at fault.")
         profiles = [_change(change, f"/profiles/{at}", skipped) for at, change in enumerate(mapped.profiles)]
         try:
             frozen = self._takers.events.prepare(store_id, incoming, kind)
@@ -142,7 +150,6 @@ class Handover:
             "email": person.email,
             "phone": person.phone,
             "externalId": person.external_id,
-            "eventId": event.unique_id,
             "time": event.occurred_at.astimezone(UTC).isoformat(),
             "value": event.value,
             "currency": event.currency,
