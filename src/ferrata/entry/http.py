@@ -143,11 +143,11 @@ def _wrap(app: Application, wiring: Wiring, tell: Teller, note: Noting, events: 
     app.add_middleware(AccessLog, clock=clock)
     headers = security_headers(content_policy=CONTENT_SECURITY_POLICY, hsts=public.startswith("https://"))
     app.add_middleware(SecurityHeaders, headers=headers)
-    app.add_middleware(RequestIds, clock=clock)
+    app.add_middleware(RequestIds)
     hot = hot_endpoints(events)
 
     def front(behind: ASGIApp) -> ASGIApp:
-        door = HotDoor(behind, endpoints=hot, tell=tell, clock=clock, headers=headers)
-        return Measured(door, wiring.telemetry, clock, hot)
+        measured = Measured(behind, wiring.telemetry, clock)
+        return HotDoor(measured, endpoints=hot, tell=tell, clock=clock, telemetry=wiring.telemetry, headers=headers)
 
     app.stand_behind(front)

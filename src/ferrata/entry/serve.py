@@ -1,6 +1,7 @@
 """``ferrata serve``: one process that accepts, delivers, or does both, and ends in good order when it is told to."""
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -26,6 +27,7 @@ log = structlog.get_logger()
 SWITCH_SECONDS = 0.0005
 """How long the event loop may keep the thread that writes from going on. Python's own 5 ms, at each of the many statements of a
 commit, made writing rows under load take ten times as long."""
+_YOUNG_OBJECTS = 20_000
 GRACE_SECONDS = 8  # container runtimes kill ten seconds after they have asked to end
 _BACKLOG = 2048
 
@@ -87,11 +89,23 @@ async def _run(settings: Settings, role: Role, companion: Companion | None) -> N
         if companion:
             wiring = await companion.prepare(wiring)
         await wiring.start()
+        _spare_the_collector()
         log.info("serve.started", role=role, database=wiring.database.engine.dialect.name, address=_address(listener))
         await _live(wiring, role, listener, companion)
     finally:
         await wiring.close()
     log.info("serve.ended")
+
+
+def _spare_the_collector() -> None:
+    """Leave out of every later garbage collection what is there to stay, and collect the young less often.
+
+    Each accepted event makes some dozens of objects that reference counting frees; at Python's own threshold of 700 the collector
+    looks for cycles among them, and at times among all the modules, for a third of the time that accepting takes.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
 
 
 async def _live(wiring: Wiring, role: Role, listener: socket.socket | None, companion: Companion | None) -> None:

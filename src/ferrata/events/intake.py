@@ -33,7 +33,8 @@ class _Waiting:
     def __init__(self, submission: Submission, answered: "asyncio.Future[Answers]") -> None:
         self.submission = submission
         self.answered = answered
-        self.size = sum(frozen.size for frozen in submission.events)
+        events = submission.events
+        self.size = events[0].size if len(events) == 1 else sum(frozen.size for frozen in events)
 
 
 class Intake:

@@ -12,6 +12,7 @@ from ferrata.events import limits
 from ferrata.infra.errors import Problem
 
 _decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.encode
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
@@ -43,6 +44,20 @@ def object_problems(raw: bytes, path: str) -> list[Problem]:
     return document_problems(raw, path)
 
 
+def is_surely_fit(raw: bytes) -> bool:
+    """Whether this is an object within every limit, no name twice in it. False: it has to be looked at closely."""
+    try:
+        document = _decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    # What reads back as it was written has lost nothing on the way, not even a member to another of the same name.
+    return (
+        isinstance(document, dict)
+        and _is_surely_within_limits(raw)
+        and (_encode(document) == raw or _loses_nothing(raw, document))
+    )
+
+
 def document_problems(raw: bytes, path: str, *, levels: int = limits.NESTING) -> list[Problem]:
     """As ``object_problems``, by reading all of it, for any bytes at all. An empty path means the whole body."""
     name = path or "body"
@@ -67,8 +82,8 @@ def without_duplicates(raw: bytes) -> str:
 
 
 def _has_duplicates(raw: bytes) -> bool:
-    if not any(spaced in raw for spaced in _SPACED_COLONS) and raw.count(b'":') == _count_names(_decode(raw)):
-        return False  # every name ends in a quote and a colon, and reading the text has lost none
+    if _loses_nothing(raw, _decode(raw)):
+        return False
     found = False
 
     def note(pairs: list[tuple[str, Any]]) -> None:
@@ -77,6 +92,11 @@ def _has_duplicates(raw: bytes) -> bool:
 
     json.loads(raw, object_pairs_hook=note)
     return found
+
+
+def _loses_nothing(raw: bytes, document: Any) -> bool:
+    """Whether reading the text has kept every name: each ends in a quote and a colon. False if that can't be told."""
+    return not any(spaced in raw for spaced in _SPACED_COLONS) and raw.count(b'":') == _count_names(document)
 
 
 def same_json(one: str | None, other: str | None) -> bool:

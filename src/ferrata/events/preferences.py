@@ -1,6 +1,7 @@
 """What a sender prefers, by the header ``Prefer`` (RFC 7240), and which of it was done."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -25,13 +26,12 @@ class Preferences(msgspec.Struct, frozen=True):
 NONE = Preferences()
 
 
-def read_preferences(values: Iterable[str]) -> Preferences:
+def read_preferences(values: Sequence[str]) -> Preferences:
     """Preferences that are not known here are ignored, as the standard wants."""
-    told = {
-        preference.partition(";")[0].strip().lower().replace(" ", "").replace('"', "")
-        for value in values
-        for preference in value.split(",")
-    }
-    if not told:
-        return NONE
+    return _read(", ".join(values)) if values else NONE
+
+
+@lru_cache(256)
+def _read(values: str) -> Preferences:
+    told = {preference.partition(";")[0].strip().lower().replace(" ", "").replace('"', "") for preference in values.split(",")}
     return Preferences("respond-async" in told, "handling=lenient" in told, "return=minimal" in told)

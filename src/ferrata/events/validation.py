@@ -8,6 +8,7 @@ import msgspec
 from ferrata.events import limits
 from ferrata.events.fields import UNREADABLE, EventFields, Fields
 from ferrata.events.json_text import document_problems, shown
+from ferrata.events.quick import read_plain, read_plain_bulk
 from ferrata.events.schemas import Incoming, Refusal
 from ferrata.infra.errors import Problem, Rejected
 
@@ -23,6 +24,9 @@ def read_event(body: bytes, now: datetime) -> Incoming:
     Raises:
         Rejected: 400, with a problem for every fault.
     """
+    plain = read_plain(body, now)
+    if plain is not None:
+        return plain
     try:
         fields = _fields(body)
     except UNREADABLE:
@@ -45,6 +49,9 @@ def read_bulk(body: bytes, now: datetime) -> list[Incoming | Refusal]:
     Raises:
         Rejected: 400, the body is no list of events at all.
     """
+    plain = read_plain_bulk(body, now)
+    if plain is not None:
+        return plain
     try:
         envelope = _fields(body)
     except UNREADABLE:

@@ -35,7 +35,9 @@ class ProfileAttributes(msgspec.Struct, frozen=True):
     properties: Mapping[str, str] = {}
 
     def merged_with(self, newer: "ProfileAttributes") -> "ProfileAttributes":
-        """Each attribute of ``newer`` replaces ours; what ``newer`` does not name stays."""
+        """Each attribute of ``newer`` replaces ours; what ``newer`` does not name stays. Ours itself, if nothing changes."""
+        if all(_holds(getattr(self, part), getattr(newer, part)) for part in self.__struct_fields__):
+            return self
         return ProfileAttributes(
             {**self.standard, **newer.standard},
             {**self.location, **newer.location},
@@ -65,6 +67,10 @@ class ProfileAttributes(msgspec.Struct, frozen=True):
             {} if location == "null" else members_of(location.encode()),
             {} if properties == "null" else members_of(properties.encode()),
         )
+
+
+def _holds(members: Mapping[str, str], others: Mapping[str, str]) -> bool:
+    return not others or others.items() <= members.items()
 
 
 class ReadAttributes:

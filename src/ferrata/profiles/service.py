@@ -41,13 +41,19 @@ class Profiles:
         known = store.lock_all(connection, by_profile)
         new: list[Profile] = []
         changed: list[Profile] = []
+        merely_seen: list[Profile] = []
         for id_, seen_of_one in by_profile.items():
-            profile = known.get(id_) or first_profile(seen_of_one[0].store_id, seen_of_one[0].person, now)
+            before = known.get(id_)
+            profile = before or first_profile(seen_of_one[0].store_id, seen_of_one[0].person, now)
             for seen in seen_of_one:
                 profile = after_sighting(profile, seen, now)
-            (changed if id_ in known else new).append(profile)
+            if before is None:
+                new.append(profile)
+            else:
+                (merely_seen if profile.attributes is before.attributes else changed).append(profile)
         store.insert_all(connection, new)
         store.update_all(connection, changed)
+        store.note_events(connection, merely_seen)
 
     def change(self, connection: Connection, store_id: str, changes: Sequence[ProfileChange], *, history: bool) -> int:
         """Bring profiles up to these changes, in their order, and put what must be told to Klaviyo into the outbox.

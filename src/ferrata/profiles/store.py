@@ -12,6 +12,7 @@ from ferrata.profiles.schemas import Profile, ProfileAttributes
 
 _FIELDS = Profile.__struct_fields__
 _CHANGING = [name for name in _FIELDS if name not in ("id", "store_id", "person", "created_at")]
+_OF_EVENTS = [name for name in _CHANGING if name not in ("attributes", "klaviyo_id", "klaviyo_read_at")]
 _lock_all = Prepared(
     select(*(profiles.c[name] for name in _FIELDS))
     .where(one_of(profiles.c.id, "ids"))
@@ -29,6 +30,10 @@ _insert = Prepared(
 _update = Prepared(
     update(profiles).where(profiles.c.id == bindparam("of")).values({name: bindparam(name) for name in _CHANGING}),
     ["of", *_CHANGING],
+)
+_note_event = Prepared(
+    update(profiles).where(profiles.c.id == bindparam("of")).values({name: bindparam(name) for name in _OF_EVENTS}),
+    ["of", *_OF_EVENTS],
 )
 
 
@@ -57,6 +62,11 @@ def insert_missing(connection: Connection, first: Sequence[Profile]) -> None:
 
 def update_all(connection: Connection, changed: Sequence[Profile]) -> None:
     _update.many(connection, [(profile.id, *_row_of(profile, _CHANGING)) for profile in changed])
+
+
+def note_events(connection: Connection, seen: Sequence[Profile]) -> None:
+    """As ``update_all``, for profiles whose attributes are what they were: the widest column is not written again."""
+    _note_event.many(connection, [(profile.id, *(getattr(profile, name) for name in _OF_EVENTS)) for profile in seen])
 
 
 def _row_of(profile: Profile, names: Iterable[str]) -> tuple[Any, ...]:

@@ -1,8 +1,5 @@
 """Measures every request: how long it took, by route and class of status."""
 
-from collections.abc import Iterable
-from typing import Any
-
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ferrata.infra.telemetry import Telemetry
@@ -12,13 +9,10 @@ UNMATCHED = "unmatched"
 
 
 class Measured:
-    """``hot_paths`` are those that are answered before there is any routing."""
-
-    def __init__(self, app: ASGIApp, telemetry: Telemetry, clock: Clock, hot_paths: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, telemetry: Telemetry, clock: Clock) -> None:
         self._app = app
         self._telemetry = telemetry
         self._clock = clock
-        self._hot_paths = frozenset(hot_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -39,9 +33,5 @@ class Measured:
             self._telemetry.answered(scope["method"], self._route(scope), status, self._clock.monotonic() - began)
 
     def _route(self, scope: Scope) -> str:
-        route: Any = scope.get("route")
-        template = getattr(route, "path", None)
-        if isinstance(template, str) and template:
-            return template
-        path: str = scope["path"]
-        return path if path in self._hot_paths else UNMATCHED
+        template = getattr(scope.get("route"), "path", None)
+        return template if isinstance(template, str) and template else UNMATCHED

@@ -1,15 +1,14 @@
 """Gives every request an id that its answer, its log lines and its audit records carry."""
 
+import itertools
+import os
 import re
-from datetime import datetime
 
 import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ferrata.infra.caller import Caller, reset_caller, set_caller
-from ferrata.kit.clock import Clock
-from ferrata.kit.ids import new_id
 
 HEADER = "X-Request-Id"
 _HEADER = HEADER.lower().encode()
@@ -22,9 +21,27 @@ def request_id(scope: Scope) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def give_id(scope: Scope, now: datetime) -> str:
+class _Fresh:
+    """New ids: chance, drawn once for each process, and a count. Nobody can guess them, and making one costs next to nothing."""
+
+    def __init__(self) -> None:
+        self.begin()
+        os.register_at_fork(after_in_child=self.begin)  # parent and child must not go on with the same
+
+    def begin(self) -> None:
+        self._chance = os.urandom(10).hex()
+        self._count = itertools.count(1)
+
+    def next(self) -> str:
+        return f"{self._chance}-{next(self._count):x}"
+
+
+_fresh = _Fresh()
+
+
+def give_id(scope: Scope) -> str:
     """The id of this request from here on: the caller's, where it is a plain one, else a new one."""
-    number = _of_caller(scope) or _fresh(now)
+    number = _of_caller(scope) or _fresh.next()
     scope[_KEY] = number
     return number
 
@@ -38,15 +55,14 @@ def caller_of(scope: Scope) -> Caller:
 class RequestIds:
     """Takes the caller's ``X-Request-Id`` where it is a plain one, else makes one; binds it to the log for that request."""
 
-    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        number = give_id(scope, self._clock.now())
+        number = give_id(scope)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -67,7 +83,3 @@ def _of_caller(scope: Scope) -> str | None:
             given: str = value.decode("latin-1")
             return given if _ACCEPTABLE.match(given) else None
     return None
-
-
-def _fresh(now: datetime) -> str:
-    return new_id(now)

@@ -1,5 +1,7 @@
 """Changes of profiles and the catalogue are delivered, beside events."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -8,7 +10,7 @@ from ferrata.infra.columns import Instant
 revision = "0007"
 down_revision = "0006"
 
-ADDED = (
+ADDED: tuple[tuple[str, sa.Column[Any]], ...] = (
     ("deliveries", sa.Column("form", sa.String(length=24), server_default="", nullable=False)),
     ("deliveries", sa.Column("turns", sa.SmallInteger(), server_default="0", nullable=False)),
     ("deliveries", sa.Column("after", sa.Text(), nullable=True)),
