@@ -12,9 +12,9 @@ from ferrata.profiles.schemas import ProfileAttributes, Sighting
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     """One event that has passed validation. Every JSON text is exactly as it was written.
 
-    Build it with ``validation.read_event`` or ``validation.event_from``; nothing checks it again after that. ``unique_id`` is what
-    Klaviyo is told where that is not ``event_id``: Klaviyo compares ids within a metric, the store within all of them, and a
-    Cancelled Order must have the ``unique_id`` of its Placed Order.
+    Build it with ``validation.read_event`` or ``validation.event_from``; nothing checks it again after that. ``unique_id`` is
+    what Klaviyo is told where that is not ``event_id``: Klaviyo compares ids within a metric, the store within all of them, and
+    a Cancelled Order must have the ``unique_id`` of its Placed Order.
     """
 
     metric: str
