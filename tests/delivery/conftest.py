@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -11,9 +12,15 @@ from random import Random
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, select
 
 from ferrata.audit.schemas import SYSTEM
+from ferrata.catalog.schemas import CatalogChange
+from ferrata.catalog.service import Catalog
+from ferrata.commerce.tracked import ProfileChange
 from ferrata.connections.service import Connections
+from ferrata.delivery import jobs, lane, schedule
+from ferrata.delivery.models import deliveries
 from ferrata.delivery.schemas import Deliver, Family, Filter, State
 from ferrata.delivery.service import DeliveryService
 from ferrata.delivery.tools import Tools
@@ -24,6 +31,7 @@ from ferrata.infra.database import Database, open_database
 from ferrata.infra.settings import Settings
 from ferrata.kit.clock import SystemClock
 from ferrata.kit.ids import new_id
+from ferrata.profiles.service import Profiles
 from klaviyo_sandbox.sandbox import Sandbox
 from klaviyo_sandbox.server import Running, running
 from klaviyo_sandbox.tenants import DEFAULT_KEY
@@ -51,6 +59,49 @@ class Desk:
     clock: SystemClock
     watch: Watch
 
+    @property
+    def catalog(self) -> Catalog:
+        return Catalog(self.db, self.clock, self.service)
+
+    @property
+    def profiles(self) -> Profiles:
+        return Profiles(self.db, self.clock, self.service)
+
+    async def tell(self, *changes: CatalogChange | ProfileChange, history: bool = False) -> None:
+        """Record changes of the catalogue and of people as a source does."""
+        things = [each for each in changes if isinstance(each, CatalogChange)]
+        people = [each for each in changes if isinstance(each, ProfileChange)]
+
+        def work(connection: Connection) -> None:
+            self.catalog.record(connection, STORE, things, history=history)
+            self.profiles.change(connection, STORE, people, history=history)
+
+        await self.db.write(work)
+        self.catalog.wake(STORE)
+        self.profiles.wake(STORE)
+
+    async def quiet(self, seconds: float = 20.0) -> dict[str, State]:
+        """Wait until nothing waits or is on its way; returns how every delivery ended."""
+
+        def ended(connection: Connection) -> dict[str, State]:
+            return {row.id: State(row.state) for row in connection.execute(select(deliveries.c.id, deliveries.c.state))}
+
+        for _ in range(int(seconds / 0.05)):
+            states = await self.db.read(ended)
+            if not {State.WAITING, State.SENDING} & set(states.values()):
+                return states
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"not quiet within {seconds} s: {Counter(states.values())}")
+
+    def told(self, kind: str) -> list[str]:
+        """Effects of a kind such as ``catalog_item``, as ``created SKU``, in order."""
+        found = [effect for effect in self.sandbox.effects() if effect["kind"].startswith(f"{kind}_")]
+        return [f"{effect['kind'].rpartition('_')[2]} {(effect['subject'] or '').rpartition(':')[2]}".strip() for effect in found]
+
+    def requests(self, path: str) -> list[str]:
+        """Methods and statuses of the requests whose path contains this, in order."""
+        return [f"{seen.method} {seen.status}" for seen in self.sandbox.journal.requests if path in seen.path]
+
     async def put(self, items: Sequence[Deliver]) -> list[str]:
         await self.db.write(lambda connection: self.service.put(connection, items))
         self.service.wake(STORE, Family.EVENTS)
@@ -61,7 +112,7 @@ class Desk:
         wanted = list(ids)
         for _ in range(int(seconds / 0.05)):
             states = {id_: found.state for id_, found in (await self.states(wanted)).items()}
-            if all(state in (State.DELIVERED, State.DEAD, State.DISCARDED) for state in states.values()):
+            if all(state in (State.DELIVERED, State.DEAD, State.DISCARDED, State.SUPERSEDED) for state in states.values()):
                 return states
             await asyncio.sleep(0.05)
         raise AssertionError(f"not settled within {seconds} s: {list(states.values())[:20]}")
@@ -156,3 +207,13 @@ def event(
         profile_json=json.dumps(profile),
         accepted_at=now,
     )
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same schedule, a tenth as long: what is tested is what happens, not how long it takes."""
+    monkeypatch.setattr(schedule, "FIRST_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(schedule, "FIRST_PROBE_SECONDS", 0.3)
+    monkeypatch.setattr(schedule, "LONGEST_PAUSE_SECONDS", 0.5)
+    monkeypatch.setattr(lane, "POLL_SECONDS", 0.2)
+    monkeypatch.setattr(jobs, "ASK_AFTER_SECONDS", (0.1,))
