@@ -39,7 +39,10 @@ class Klaviyo:
     """``answers`` maps a path to what it gives; ``seen`` are the requests."""
 
     def __init__(self) -> None:
+        empty = httpx2.Response(200, json={"data": []})
         self.answers: dict[str, Any] = {"/api/accounts": httpx2.Response(200, json=ACCOUNT)}
+        self.answers |= dict.fromkeys(("/api/metrics", "/api/custom-metrics", "/api/events", "/api/profiles"), empty)
+        self.answers |= dict.fromkeys(("/api/catalog-items", "/api/profile-import"), empty)
         self.seen: list[httpx2.Request] = []
 
     async def answer(self, request: httpx2.Request) -> httpx2.Response:

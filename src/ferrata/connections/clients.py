@@ -1,6 +1,7 @@
 """One Klaviyo client for each credential, all on one pool of connections."""
 
 from collections import OrderedDict
+from datetime import timedelta
 
 from httpx2 import AsyncBaseTransport
 
@@ -18,6 +19,7 @@ class Clients:
 
     def __init__(self, settings: Settings, transport: AsyncBaseTransport | None = None) -> None:
         self._base_url = str(settings.klaviyo_base_url)
+        self.longest_request = timedelta(seconds=settings.klaviyo_timeout_seconds)
         self._timeouts = Timeouts(total=settings.klaviyo_timeout_seconds)
         # Plain http beyond this machine would show the key to the network; a sandbox in a container is reached that way.
         self._allow_http = settings.environment is not Environment.PRODUCTION

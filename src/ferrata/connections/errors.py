@@ -33,6 +33,36 @@ class TooManyTests(FerrataError):
         self.retry_after_seconds = wait.total_seconds()
 
 
+class OtherAccount(Conflict):
+    """This key belongs to another Klaviyo account."""
+
+    code = "other_account"
+
+    def __init__(self, connected: str, offered: str) -> None:
+        super().__init__(
+            f"This key belongs to the Klaviyo account {offered}, and the store is connected to {connected}. Nothing was changed: "
+            "what waits would go to the wrong account. To move the store, disconnect it first."
+        )
+
+
+class AccountUnknown(Conflict):
+    """Whose these keys are cannot be told: both need the scope accounts:read. Or disconnect, and connect with the new key."""
+
+    code = "account_unknown"
+
+
+class KeyInUse(Conflict):
+    """This is the key that the store is connected with already."""
+
+    code = "key_in_use"
+
+
+class NoKeyToRotate(Conflict):
+    """This store is connected by OAuth: its tokens renew themselves, and there is no key to replace."""
+
+    code = "no_key_to_rotate"
+
+
 class StoreExists(Conflict):
     """There is a store with this id already."""
 

@@ -26,19 +26,20 @@ async def test_key(client: Klaviyo) -> Tested:
     except MissingScope:
         pass
     except KlaviyoError as error:
-        raise _told(error) from error
+        raise asked_in_vain(error) from error
     try:
         await client.read("GET /api/metrics")
     except MissingScope:
-        return Tested(None, None, None, None, NO_SCOPES)
+        return Tested(None, None, None, None, NO_SCOPES, lacks_accounts_scope=True)
     except KlaviyoError as error:
-        raise _told(error) from error
-    return Tested(None, None, None, None, NO_ACCOUNT_SCOPE)
+        raise asked_in_vain(error) from error
+    return Tested(None, None, None, None, NO_ACCOUNT_SCOPE, lacks_accounts_scope=True)
 
 
-def _told(error: KlaviyoError) -> FerrataError:
+def asked_in_vain(error: KlaviyoError) -> FerrataError:
+    """What to tell whoever asked about a key: it was refused, or Klaviyo could not be asked now."""
     if isinstance(error, NeedsReconnect | Rejected):
-        return KeyRefused(f"Klaviyo does not accept this key: {error.outcome.reason.rstrip('.')}.")
+        return KeyRefused(f"Failed to validate API key: Klaviyo does not accept this key: {error.outcome.reason.rstrip('.')}.")
     untested = KeyUntested(f"Klaviyo could not be asked about this key: {error.outcome.reason.rstrip('.')}. Try again later.")
     untested.retry_after_seconds = error.retry_after_seconds or untested.retry_after_seconds
     return untested
@@ -51,9 +52,10 @@ def _account(document: Document) -> Tested:
         return Tested(None, None, None, None, "Klaviyo accepted the key but named no account.")
     attributes = first.attributes
     contact = attributes.get("contact_information")
-    name = contact.get("organization_name") if isinstance(contact, dict) else None
+    contact = contact if isinstance(contact, dict) else {}
+    name = _text(contact.get("organization_name")) or _text(contact.get("default_sender_email"))
     time_zone, currency = _text(attributes.get("timezone")), _text(attributes.get("preferred_currency"))
-    return Tested(first.id, _text(name), time_zone, currency, None, attributes)
+    return Tested(first.id, name, time_zone, currency, None, attributes)
 
 
 def _text(value: object) -> str | None:

@@ -13,6 +13,7 @@ log = structlog.get_logger()
 
 PLACED_ORDER, SHOPIFY = "Placed Order", "shopify"
 NO_CUSTOM_METRICS = "Custom metrics could not be read and are not in this list."
+NO_METRICS_SCOPE = "The key lacks the scope metrics:read, so no metric can be chosen."
 NO_PLACED_ORDER = "This account has no metric Placed Order of Shopify: orders will not be read from Klaviyo."
 
 

@@ -93,7 +93,7 @@ class OAuth:
     def attach(self, refreshes: Refreshes) -> None:
         """Put both halves of connections together."""
         refreshes.on_lost = self._connections.lost
-        self._connections.installations = self.installations
+        self._connections.use_installations(self.installations)
         self._connections.on_change(self.installations.revoke_soon)
 
     async def start(self) -> None:

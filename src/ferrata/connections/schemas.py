@@ -146,6 +146,17 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
+class Retiring:
+    """A key that was replaced and may still be in use; at ``forget_at`` it cannot be any more."""
+
+    store_id: str
+    version: str
+    hint: str
+    retired_at: datetime
+    forget_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Tested:
     """What a test of a key has shown. ``detail`` says what is lacking although the key is good."""
 
@@ -155,3 +166,4 @@ class Tested:
     currency: str | None
     detail: str | None
     account: Mapping[str, Any] = field(default_factory=dict)
+    lacks_accounts_scope: bool = False

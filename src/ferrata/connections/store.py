@@ -2,14 +2,15 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ferrata.connections.models import connections, retiring_keys
-from ferrata.connections.schemas import Connection, Held, Method, Status
+from ferrata.connections.schemas import Connection, Held, Method, Retiring, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,18 @@ class Kept:
     installation_id: str | None = None  # connected by OAuth: then there is no key
     fingerprint: str | None = None
     former_quota_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRetired:
+    """A replaced key as it is kept."""
+
+    seen: Retiring
+    sealed_key: str
+    quota_id: str
+
+
+_CREDENTIAL = frozenset({"store_id", "version", "sealed_key", "installation_id", "fingerprint", "hint", "created_at"})
 
 
 def find_connection(transaction: Transaction, store_id: str) -> Kept | None:
@@ -76,10 +89,59 @@ def remove_connection(transaction: Transaction, store_id: str) -> bool:
     return transaction.execute(delete(connections).where(connections.c.store_id == store_id)).rowcount == 1
 
 
-def set_known(transaction: Transaction, store_id: str, version: str, values: dict[str, Any]) -> bool:
-    """Change what is known of this very key; False if another was set meanwhile."""
-    change = update(connections).where(connections.c.store_id == store_id, connections.c.version == version)
+def set_known(transaction: Transaction, kept: Kept, version: str) -> bool:
+    """Change what is known of this very credential, never the credential; False if another was set meanwhile."""
+    values = {name: value for name, value in columns_of(kept).items() if name not in _CREDENTIAL}
+    change = update(connections).where(connections.c.store_id == kept.seen.store_id, connections.c.version == version)
     return transaction.execute(change.values(values)).rowcount == 1
+
+
+def reseal(transaction: Transaction, kept: Kept, sealed_key: str) -> None:
+    mine = (connections.c.store_id == kept.seen.store_id, connections.c.version == kept.version)
+    transaction.execute(update(connections).where(*mine).values(sealed_key=sealed_key))
+
+
+def quota_of_key(transaction: Transaction, fingerprint: str) -> str | None:
+    """Whose quota a key spends that some store is connected with."""
+    query = select(connections.c.quota_id).where(connections.c.fingerprint == fingerprint).limit(1)
+    return transaction.execute(query).scalar_one_or_none()
+
+
+def retire_key(transaction: Transaction, before: Kept, sealed_key: str, now: datetime, forget_at: datetime) -> None:
+    transaction.execute(
+        insert(retiring_keys).values(
+            store_id=before.seen.store_id,
+            version=before.version,
+            sealed_key=sealed_key,
+            hint=before.seen.hint,
+            quota_id=before.quota_id,
+            retired_at=now,
+            forget_at=forget_at,
+        )
+    )
+
+
+def retiring(transaction: Transaction, store_id: str | None = None) -> list[KeptRetired]:
+    """The replaced keys of a store, or of all, the last one first."""
+    query = select(retiring_keys).order_by(retiring_keys.c.retired_at.desc())
+    if store_id is not None:
+        query = query.where(retiring_keys.c.store_id == store_id)
+    return [_retired(row) for row in transaction.execute(query)]
+
+
+def reseal_retired(transaction: Transaction, kept: KeptRetired, sealed_key: str) -> None:
+    mine = (retiring_keys.c.store_id == kept.seen.store_id, retiring_keys.c.version == kept.seen.version)
+    transaction.execute(update(retiring_keys).where(*mine).values(sealed_key=sealed_key))
+
+
+def forget_retired(transaction: Transaction, now: datetime) -> list[Retiring]:
+    """Delete those whose time is over, and give them."""
+    due = delete(retiring_keys).where(retiring_keys.c.forget_at <= now).returning(*retiring_keys.c)
+    return [_retired(row).seen for row in transaction.execute(due)]
+
+
+def _retired(row: Row[Any]) -> KeptRetired:
+    return KeptRetired(Retiring(row.store_id, row.version, row.hint, row.retired_at, row.forget_at), row.sealed_key, row.quota_id)
 
 
 def _kept(row: Row[Any]) -> Kept:

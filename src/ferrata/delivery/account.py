@@ -146,12 +146,18 @@ def stored_blocks(connection: Connection, quota_id: str) -> list[Block]:
     return [Block(*row) for row in rows]
 
 
-def recent_sends(connection: Connection, quota_id: str, now: datetime) -> list[tuple[str, float]]:
-    """(operation, seconds since its answer) of the requests that still weigh on the minute's window."""
+def recent_sends(
+    connection: Connection, quota_id: str, now: datetime, former_quota_id: str | None = None
+) -> list[tuple[str, float]]:
+    """(operation, seconds since its answer) of the requests that still weigh on the minute's window.
+
+    ``former_quota_id``: under which the same key was counted before its account was known.
+    """
+    counted_as = [quota_id, former_quota_id] if former_quota_id else [quota_id]
     since = now - timedelta(seconds=LOOK_BACK_SECONDS)
     rows = connection.execute(
         select(attempts.c.operation, attempts.c.started_at, attempts.c.duration_ms).where(
-            attempts.c.quota_id == quota_id, attempts.c.started_at > since, func.coalesce(attempts.c.status, 0) != 429
+            attempts.c.quota_id.in_(counted_as), attempts.c.started_at > since, func.coalesce(attempts.c.status, 0) != 429
         )
     )
     return [(operation, (now - started).total_seconds() - duration / 1000) for operation, started, duration in rows]

@@ -63,7 +63,7 @@ def write(connection: Connection, entry: Entry) -> list[Request]:
         case Action.SORT:
             _sort(connection, entry)
             followers = []
-        case Action.THROTTLE | Action.PARK:  # nothing was executed, and nothing about the deliveries has changed
+        case Action.THROTTLE | Action.PARK | Action.AGAIN:  # nothing was executed, and nothing about the deliveries has changed
             followers = []
     _count(connection, entry)
     return followers

@@ -39,7 +39,7 @@ def judge_job(outcome: Outcome, job: Job, case: Case, family: EndpointFamily) ->
         return Verdict(Action.ALONE, "Klaviyo does not know the job any more: each sent alone.")
     if not outcome.is_accepted:
         verdict = judge(outcome, case, family)
-        return verdict if verdict.action in (Action.THROTTLE, Action.PARK) else _ask_again(job)
+        return verdict if verdict.action in (Action.THROTTLE, Action.PARK, Action.AGAIN) else _ask_again(job)
     try:
         return _status(_document(outcome), job, case) if job.cursor is None else _errors(_document(outcome), job, case, family)
     except _UNREADABLE:

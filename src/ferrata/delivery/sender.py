@@ -20,7 +20,7 @@ from ferrata.delivery.verdict import Action, Case, Verdict, judge
 from ferrata.infra.errors import NeedsReconnect, Transient
 from ferrata.infra.leases import hold
 from ferrata.kit.ids import new_id
-from ferrata.klaviyo.outcome import Executed, Outcome
+from ferrata.klaviyo.outcome import Executed, Kind, Outcome
 
 log = structlog.get_logger()
 
@@ -59,24 +59,50 @@ class Sender:
         if credential is None or credential.quota_id != self._account.quota_id:
             self._account.never_sent(request.operation)
             raise Gone
+        settled, other = await self._send_with(credential, request, parked, backlog=backlog)
+        if other is None:
+            return settled
+        self._account.sending(request.operation)
+        settled, _ = await self._send_with(other, request, settled.parked, backlog=backlog, is_last=True)
+        return settled
+
+    async def _send_with(
+        self,
+        credential: Credential,
+        request: Request,
+        parked: parking.Parked | None,
+        *,
+        backlog: bool,
+        is_last: bool = False,
+    ) -> tuple[Settled, Credential | None]:
+        """Gives also the credential to try at once, if this one was refused and there is one; not if ``is_last``."""
         started = self._tools.clock.now()
         outcome = await self._call(request, credential)
         self._account.answered(request.operation, outcome, left=outcome.sent)
         self._measure(request, outcome, started)
-        verdict = self._judged(request, outcome)
+        other = await self._other(credential) if outcome.kind is Kind.CREDENTIAL and not is_last else None
+        verdict = self._judged(request, outcome, other_key=other is not None)
         if verdict.action is Action.FOLLOW and request.job:  # nothing has changed that would have to be written down
-            return self._settled(request, verdict, verdict.retry_after_seconds, (), parked)
+            return self._settled(request, verdict, verdict.retry_after_seconds, (), parked), None
         settled = await self._write(request, outcome, verdict, started, parked, backlog=backlog)
         self._tools.watch.settled(item.id for item in request.items)
-        await self._tell_connection(verdict, credential)
-        return settled
+        await self._tell_connection(verdict, credential, outcome)
+        return settled, other
+
+    async def _other(self, refused: Credential) -> Credential | None:
+        try:
+            other = await self._tools.connections.other_credential(self._key.store_id, refused)
+        except (Transient, NeedsReconnect) as error:
+            log.warning("delivery.no_other_credential", store=self._key.store_id, error=str(error))
+            return None
+        return other if other and other.quota_id == self._account.quota_id else None
 
     async def _call(self, request: Request, credential: Credential) -> Outcome:
         client = self._tools.connections.client(credential)
         return await client.send(request.operation, request.body, path=request.path, query=request.query)
 
-    def _judged(self, request: Request, outcome: Outcome) -> Verdict:
-        case = self._case(request)
+    def _judged(self, request: Request, outcome: Outcome, *, other_key: bool) -> Verdict:
+        case = replace(self._case(request), other_key=other_key)
         if request.job:
             return judge_job(outcome, request.job, case, self._family)
         if request.is_bulk and outcome.is_accepted and self._family.job_operation:
@@ -90,11 +116,11 @@ class Sender:
             log.warning("delivery.no_credential", store=self._key.store_id, error=str(error))
             return None
 
-    async def _tell_connection(self, verdict: Verdict, credential: Credential) -> None:
+    async def _tell_connection(self, verdict: Verdict, credential: Credential, outcome: Outcome) -> None:
         """A connection is shown as broken or mended by what its requests meet, not only by tests of the key."""
         try:
-            if verdict.reason and verdict.reason.code == "key_refused":
-                await self._tools.connections.refused(self._key.store_id, credential.version, verdict.reason.detail)
+            if outcome.kind is Kind.CREDENTIAL:
+                await self._tools.connections.refused(self._key.store_id, credential.version, outcome.sentence)
             elif credential.shown_broken and _klaviyo_works(verdict):
                 await self._tools.connections.accepted(self._key.store_id, credential.version)
         except Transient as error:
@@ -204,7 +230,7 @@ class Sender:
             case Action.FOLLOW if verdict.job:
                 due = self._tools.clock.monotonic() + (verdict.retry_after_seconds or 0.0)
                 return Settled(parked, asking(self._family, request, verdict.job), due, followers)
-            case Action.THROTTLE | Action.PARK:
+            case Action.THROTTLE | Action.PARK | Action.AGAIN:
                 return Settled(parked, request, None, followers)
             case _:
                 self._successes_seen.pop(request.batch_id or request.items[0].id, None)
@@ -226,4 +252,4 @@ class Sender:
 
 def _klaviyo_works(verdict: Verdict) -> bool:
     """Whether the answer shows that Klaviyo and the credentials are well, whatever it thinks of the payload."""
-    return verdict.action not in (Action.RETRY, Action.THROTTLE, Action.PARK)
+    return verdict.action not in (Action.RETRY, Action.THROTTLE, Action.PARK, Action.AGAIN)

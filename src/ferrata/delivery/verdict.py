@@ -25,6 +25,7 @@ class Action(StrEnum):
     RESHAPE = "reshape"  # the same thing in another form, which helps against this refusal
     FOLLOW = "follow"  # Klaviyo carries the batch out as a job: ask how it stands
     SORT = "sort"  # the job is over: some items go once more alone, the others are delivered
+    AGAIN = "again"  # at once, with the other key of a store whose key is being replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Case:
     expired: bool = False  # older than the longest time that Ferrata tries
     part: Part | None = None  # of a single send
     turns: int = 0  # how often its form has changed already
+    other_key: bool = False  # the store's key is being replaced, and the other one has not been refused yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ def judge(outcome: Outcome, case: Case, family: EndpointFamily) -> Verdict:
         return Verdict(Action.DELIVERED, "Klaviyo took it.")
     if outcome.kind is Kind.NOT_FOUND and family.names_resources:
         return _refused_single(outcome, case, family)
+    if outcome.kind is Kind.CREDENTIAL and case.other_key:
+        return Verdict(Action.AGAIN, "Klaviyo refuses a key that is being replaced: sent again at once with the other one.")
     if outcome.kind in _PARKS:
         code = _PARKS[outcome.kind]
         return Verdict(Action.PARK, f"Parked the lane: {outcome.sentence}", Reason(code, outcome.sentence))

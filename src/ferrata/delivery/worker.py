@@ -112,7 +112,7 @@ class Worker:
             if new_accounts >= NEW_ACCOUNTS_AT_ONCE:
                 continue
             if credential.quota_id not in self._accounts:
-                account = await self._own(credential.quota_id)
+                account = await self._own(credential.quota_id, credential.former_quota_id)
                 if account is None:
                     continue
                 self._accounts[credential.quota_id] = account
@@ -140,14 +140,15 @@ class Worker:
             self._accounts.pop(account.quota_id, None)
             self._last_used.pop(account.quota_id, None)
 
-    async def _own(self, quota_id: str) -> Account | None:
+    async def _own(self, quota_id: str, former_quota_id: str | None) -> Account | None:
         now, asked_at = self._tools.clock.now(), self._tools.clock.monotonic()
 
         def work(connection: Connection) -> tuple[leases.Lease, list[accounts.Block], list[tuple[str, float]]] | None:
             lease = leases.take(connection, quota_id, self._tools.worker, now, exclusive=self._tools.db.exclusive)
             if lease is None:
                 return None
-            return lease, accounts.stored_blocks(connection, quota_id), accounts.recent_sends(connection, quota_id, now)
+            sent = accounts.recent_sends(connection, quota_id, now, former_quota_id)
+            return lease, accounts.stored_blocks(connection, quota_id), sent
 
         taken = await self._tools.db.write(work)
         if taken is None:

@@ -157,7 +157,7 @@ def build(
     readthrough = ReadThrough(connections, profiles, clock)
     rooms = Retained(connections, delivery, profiles, events)
     retention = Retention(database, clock, audit, Policy.of(settings), rooms)
-    jobs = [daily_cleanup(retention), daily_forgetting(audit), use_installations(oauth.installations)]
+    jobs = [daily_cleanup(retention), daily_forgetting(audit), use_installations(oauth.installations), connections.rotation.job()]
     scheduler = Scheduler(database, clock, name, jobs)
     health = Health.build(settings, name, Parts(database, clock, connections, delivery, scheduler))
     metrics = Metrics(telemetry, clock, health, connections=connections, delivery=delivery, events=events)
