@@ -86,7 +86,7 @@ class TestARecord:
         assert (found.checked, found.head.seq, found.unsealed, found.fault) == (40, 40, 0, None)
 
     async def test_holds_no_secret(self, database: Database, audit: Audit) -> None:
-        secret = "pk_0123456789abcdef0123456789abcdef01"
+        secret = "pk_canary_0123456789abcdef0123456789"
         before = {"api_key": secret, "nested": {"password": secret}, "text": f"the key {secret}"}
         await database.write(lambda connection: audit.record(connection, MIRA, "connections.key_rotated", "x", before=before))
         rows = await database.read(lambda connection: repr(connection.execute(text("SELECT * FROM audit_records")).all()))

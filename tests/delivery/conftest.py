@@ -159,7 +159,7 @@ def open_desk(database_url: str, klaviyo: Running, tmp_path: Path) -> Any:
         connections.on_change(service.connection_changed)
         if key:
             await connections.set_private_key(STORE, key, actor=SYSTEM, test=False)
-        worker = Worker(Tools(db, connections, clock, Random(1).random, name, watch, timedelta(days=30)))
+        worker = Worker(Tools(db, connections, clock, Random(1).random, name, watch, timedelta(days=30), stops=service.stops))
         running_worker = None
         if work:
             service.worker = worker

@@ -68,7 +68,8 @@ def put(connection: Connection, stop: Stop) -> bool:
     """False if that scope is stopped already; then it stays as it is."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     values = {"scope": stop.scope, "by": stop.by[:120], "reason": stop.reason[:500], "at": stop.at}
-    return connection.execute(dialect.insert(delivery_stops).values(**values).on_conflict_do_nothing()).rowcount == 1
+    statement = dialect.insert(delivery_stops).values(**values).on_conflict_do_nothing()
+    return connection.execute(statement.returning(delivery_stops.c.scope)).first() is not None
 
 
 def lift(connection: Connection, scope: str) -> Stop | None:
