@@ -25,6 +25,7 @@ from ferrata.entry.serve import Role
 from ferrata.entry.serve import serve as run_server
 from ferrata.entry.wiring import Wiring, build
 from ferrata.events import commands as events
+from ferrata.flags import commands as flags
 from ferrata.health.commands import add_doctor
 from ferrata.health.doctor.examination import Rooms
 from ferrata.infra.crypto import generate_key
@@ -108,6 +109,7 @@ connection_commands = connections.connections(room(lambda wiring: wiring.connect
 connection_commands.command(oauth_commands.oauth(room(lambda wiring: (wiring.oauth, wiring.connections))))
 app.command(connection_commands)
 app.command(events.events())
+app.command(flags.flags(room(lambda wiring: flags.Desk(wiring.connections, wiring.flags, wiring.events))))
 app.command(delivery.lanes(room(_delivery_desk)))
 app.command(delivery.dead_letters(room(_delivery_desk)))
 app.command(retention.cleanup(room(lambda wiring: retention.Desk(wiring.connections, wiring.retention))))

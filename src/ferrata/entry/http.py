@@ -28,6 +28,8 @@ from ferrata.entry.wiring import Wiring
 from ferrata.events import api as events_api
 from ferrata.events import pages as event_pages
 from ferrata.events.hot_route import hot_endpoints
+from ferrata.flags import api as flags_api
+from ferrata.flags import pages as flags_pages
 from ferrata.health import api as health_api
 from ferrata.infra.http.access_log import AccessLog
 from ferrata.infra.http.addresses import FitAddresses
@@ -102,6 +104,7 @@ def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
     app.include_router(events)
     app.include_router(retention_api.router(wiring.retention))
     app.include_router(trail_api.router(wiring.audit))
+    app.include_router(flags_api.router(wiring.flags, wiring.events, wiring.connections, wiring.clock))
     token = wiring.settings.metrics_token
     app.include_router(health_api.router(wiring.health, wiring.metrics, token.get_secret_value() if token else None))
     app.include_router(api_docs.router(app, wiring.static))
@@ -114,6 +117,7 @@ def _pages(wiring: Wiring) -> Iterator[APIRouter]:
     yield oauth_pages.router(wiring.pages, wiring.oauth, wiring.connections)
     yield token_pages.router(wiring.pages, wiring.access, wiring.clock)
     yield people_pages.router(wiring.pages, wiring.access)
+    yield flags_pages.router(wiring.pages, wiring.flags, wiring.events, wiring.connections, wiring.clock)
     yield trail_pages.router(wiring.pages, wiring.audit)
     dashboard = Dashboard(wiring.events, wiring.delivery, wiring.connections, wiring.clock)
     yield overview_pages.router(

@@ -96,6 +96,19 @@ def emails(connection: Connection, store_id: str, day: date, metric: str | None)
     return list(connection.execute(query.order_by(events.c.email)).scalars())
 
 
+def persons(connection: Connection, store_id: str, day: date, metric: str | None) -> list[str]:
+    """By the strongest identifier, its kind in front."""
+    columns = (events.c.email, events.c.phone, events.c.external_id)
+    query = select(*columns).distinct().where(events.c.store_id == store_id, events.c.deliverable, _accepted_on(day))
+    if metric is not None:
+        query = query.where(events.c.metric == metric)
+    found = {
+        f"email:{email}" if email else f"phone:{phone}" if phone else f"external:{external_id}"
+        for email, phone, external_id in connection.execute(query)
+    }
+    return sorted(found)
+
+
 def metrics_of(connection: Connection, store_id: str, email: str) -> list[str]:
     query = select(events.c.metric).distinct().where(events.c.store_id == store_id, events.c.email == email)
     return list(connection.execute(query.order_by(events.c.metric)).scalars())

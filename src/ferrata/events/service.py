@@ -162,6 +162,10 @@ class Events:
         """Whose events were accepted on a day of UTC, each address once."""
         return await self._database.read(lambda connection: queries.emails(connection, store_id, day, metric))
 
+    async def persons(self, store_id: str, day: date, metric: str | None = None) -> list[str]:
+        """Whose events were accepted on a day of UTC, each once: ``email:jane@example.com``, ``phone:``, ``external:``."""
+        return await self._database.read(lambda connection: queries.persons(connection, store_id, day, metric))
+
     async def metrics_of(self, store_id: str, email: str) -> list[str]:
         """The metrics of one person's events; the address as ``kit.contacts.normal_email`` writes it."""
         return await self._database.read(lambda connection: queries.metrics_of(connection, store_id, email))
