@@ -88,7 +88,7 @@ async def look_up_all(
     answers = answers or Answers()
     found: dict[Lookup, object] = {}
     for _ in range(MOST_ROUNDS):
-        wanted = [each for each in configuration.source.lookups(message, found, configuration.settings) if each not in found]
+        wanted = [each for each in _wanted(configuration, message, found) if each not in found]
         if not wanted:
             return found
         found.update(await readers.remembered(configuration, wanted, answers))
@@ -99,9 +99,20 @@ async def look_up_all(
     raise Refused(f"After {MOST_ROUNDS} rounds of looking up, {configuration.source.title} still wants to know more.")
 
 
+def _wanted(configuration: Configuration, message: Message, found: LookedUp) -> Sequence[Lookup]:
+    try:
+        return configuration.source.lookups(message, found, configuration.settings)
+    except (Refused, Later):
+        raise
+    except Exception as error:  # a connector's fault over strange bytes must not stop the line
+        raise Refused(f"{configuration.source.title} cannot say what it must look up: {type(error).__name__}.") from error
+
+
 async def _asked(configuration: Configuration, lookups: Sequence[Lookup], readers: Readers) -> LookedUp:
     try:
         return await (await readers.get(configuration)).look_up(lookups)
+    except Refused:  # the API will never answer this: the message's own fault, and none of the others'
+        raise
     except FerrataError as error:
         told = f"{configuration.source.title}'s API: {error.message}"
         seconds = error.retry_after_seconds if error.recovery is Recovery.RETRY else UNUSABLE_SECONDS

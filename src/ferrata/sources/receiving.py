@@ -18,7 +18,7 @@ from ferrata.kit.clock import Clock
 from ferrata.kit.ids import new_id
 from ferrata.sources import counting, store
 from ferrata.sources.configurations import Configurations
-from ferrata.sources.contract import Message, RawMessage, Received, Reply
+from ferrata.sources.contract import Message, RawMessage, Received, Reply, Surroundings
 from ferrata.sources.errors import NotSetUp, Unreadable, Unverified
 from ferrata.sources.schemas import Configuration, Counts, KeptMessage, LineKey, Receipt, State
 
@@ -33,16 +33,24 @@ _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
 class Reception:
-    """``wake`` is told of each line that has got something new."""
+    """``wake`` is told of each line that has got something new; ``around`` is what a store's proofs are fetched with."""
 
     def __init__(
-        self, database: Database, clock: Clock, configurations: Configurations, worker: str, wake: Callable[[LineKey], None]
+        self,
+        database: Database,
+        clock: Clock,
+        configurations: Configurations,
+        worker: str,
+        wake: Callable[[LineKey], None],
+        *,
+        around: Callable[[str], Surroundings],
     ) -> None:
         self._database = database
         self._clock = clock
         self._configurations = configurations
         self._worker = worker
         self.wake = wake
+        self._around = around
         self._strays: dict[LineKey, deque[float]] = {}
 
     async def receive(self, key: LineKey, received: Received) -> Receipt | Reply:
@@ -61,7 +69,7 @@ class Reception:
             await self._keep_apart(key, received, fault)
             raise fault
         try:
-            source.verify(received, configuration.settings)
+            await source.prove(received, configuration.settings, self._around(key.store_id))
         except Unverified as fault:
             await self._keep_apart(key, received, fault)
             raise

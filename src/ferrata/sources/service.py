@@ -74,7 +74,9 @@ class Sources:
         readers = Readers(ground.database, ground.clock, ground.transport)
         handover = Handover(ground.takers)
         self._tools = Tools(ground.database, ground.clock, self.configurations, readers, handover, ground.worker, random.random)
-        self.reception = Reception(ground.database, ground.clock, self.configurations, ground.worker, self._woken)
+        self.reception = Reception(
+            ground.database, ground.clock, self.configurations, ground.worker, self._woken, around=readers.around
+        )
         self.explainer = Explainer(self._tools, ground.delivery)
         self.replaying = Replaying(self._tools, ground.audit, self.reception)
         self.backfilling = Backfilling(self._tools, Bounds(ground.delivery, ground.most_waiting), self.reception)

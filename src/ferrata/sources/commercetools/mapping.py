@@ -1,25 +1,23 @@
 """From a kept message to what it means for Klaviyo. Pure: the same message, answers and settings give the same result."""
 
-from typing import Any
-
 from ferrata.commerce.terms import Terms
 from ferrata.sources.commercetools import reasons
 from ferrata.sources.commercetools.found import Found
 from ferrata.sources.commercetools.notification import Notification, read
 from ferrata.sources.commercetools.rules import Rule, matching
 from ferrata.sources.commercetools.settings import CommercetoolsSettings
-from ferrata.sources.contract import LookedUp, Lookup, Mapped, Message, Skipped
+from ferrata.sources.contract import LookedUp, Lookup, Mapped, Message, Refused, Skipped, Unreadable
 
 
 def lookups(message: Message, looked_up: LookedUp, settings: CommercetoolsSettings) -> list[Lookup]:
     """What must still be read; asked again with the answers, for products of an order are known only with the order."""
-    seen, found = read(message.body), _found(message, looked_up, settings)
+    seen, found = _read(message), _found(message, looked_up, settings)
     wanted = [look for rule in _speaking(seen, settings) for look in rule.looks(seen, found)]
     return list(dict.fromkeys(wanted))
 
 
 def mapped(message: Message, looked_up: LookedUp, settings: CommercetoolsSettings) -> Mapped:
-    seen, found = read(message.body), _found(message, looked_up, settings)
+    seen, found = _read(message), _found(message, looked_up, settings)
     said = [rule.maps(seen, found) for rule in _speaking(seen, settings)]
     skipped = [*(each for one in said for each in one.skipped), *_silent(seen, settings)]
     whole = Mapped(
@@ -29,6 +27,14 @@ def mapped(message: Message, looked_up: LookedUp, settings: CommercetoolsSetting
         skipped=tuple(skipped),
     )
     return reasons.explained(whole, seen)
+
+
+def _read(message: Message) -> Notification:
+    """Raises Refused: one of several in a delivery that were kept, readable or not."""
+    try:
+        return read(message.body)
+    except Unreadable as error:
+        raise Refused(error.message) from error
 
 
 def _found(message: Message, looked_up: LookedUp, settings: CommercetoolsSettings) -> Found:
@@ -69,7 +75,7 @@ def _why_unmatched(seen: Notification) -> str:
 def title_of(message: Message) -> str:
     """``OrderCreated``, or ``ResourceUpdated of customer``."""
     try:
-        seen: Any = read(message.body)
-    except ValueError:
+        seen = read(message.body)
+    except Unreadable:
         return message.business_key
     return seen.type if seen.kind == "Message" and seen.type else _called(seen)
