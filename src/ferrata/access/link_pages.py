@@ -16,7 +16,7 @@ from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.render import Pages
 
 INVITATION, NEW_PASSWORD = "/invitation/{secret}", "/new-password/{secret}"
-_HOME, _SIGN_IN = "/ui", "/sign-in"
+_HOME, _SIGN_IN = "/", "/sign-in"
 _YEAR_SECONDS = 365 * 86_400
 
 

@@ -37,8 +37,8 @@ class Members:
         """What somebody is, by store."""
         return await self._database.read(lambda connection: member_store.seats_of(connection, person_id))
 
-    async def tokens_made_by(self, store_id: str, person_id: str) -> list[str]:
-        """The names of the good tokens that this member has made here: whoever made one may have kept its secret."""
+    async def tokens_made_by(self, store_id: str | None, person_id: str) -> list[str]:
+        """The names of the tokens not revoked that they have made, here or at all: whoever made one may have kept its secret."""
         made = await self._database.read(lambda connection: token_store.good_made_by(connection, person_id, store_id))
         return [token.name for token in made]
 

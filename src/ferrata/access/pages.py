@@ -8,14 +8,14 @@ from starlette.responses import RedirectResponse, Response
 
 from ferrata.access.errors import NotSignedIn, SetupTokenUnknown, TooManyGuesses
 from ferrata.access.http import browser_of, gate_of, principal, public
-from ferrata.access.schemas import SignedIn
+from ferrata.access.schemas import Role, SignedIn
 from ferrata.access.service import Access
 from ferrata.infra.errors import Rejected, Unauthenticated
 from ferrata.infra.http.negotiation import local_path
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.render import Pages
 
-HOME = "/ui"
+HOME, FIRST_PAGE = "/ui", "/"
 
 
 def router(pages: Pages, access: Access) -> APIRouter:
@@ -44,6 +44,8 @@ def router(pages: Pages, access: Access) -> APIRouter:
             if error.retry_after_seconds is not None:
                 page.headers["Retry-After"] = str(round(error.retry_after_seconds))
             return page
+        if wanted == HOME and signed_in.person.role is Role.MEMBER:
+            wanted = FIRST_PAGE  # which leads to the first page that their roles open
         return _welcomed(request, signed_in, RedirectResponse(wanted, status_code=303))
 
     @routes.post("/sign-out")

@@ -1,4 +1,4 @@
-"""Settings, Tokens: made and shown once, listed by their first characters, revoked."""
+"""Settings, Tokens: made and shown once, listed by their first characters, given a new secret, revoked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,22 +11,29 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ferrata.access.http import needs, store_of
-from ferrata.access.schemas import ALL_RIGHTS, STORE_TOKEN, CreatedToken, Principal, Right, Token
+from ferrata.access.rank import check_may_scope
+from ferrata.access.revealed import Revealed
+from ferrata.access.schemas import ALL_RIGHTS, STORE_RIGHTS, STORE_TOKEN, CreatedToken, Principal, Right, Token, rights_of
 from ferrata.access.service import Access
-from ferrata.infra.errors import NotFound, Problem, Rejected
+from ferrata.access.token_api import one_of_theirs
+from ferrata.infra.errors import FerrataError, Problem, Rejected
 from ferrata.kit.clock import Clock
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.render import Pages
 
 TOKENS = "/ui/settings/tokens"
 MOST_DAYS = 9_999
-PURPOSES = {"store": STORE_TOKEN, "read": frozenset(right for right in STORE_TOKEN if right.endswith(":read")), "all": ALL_RIGHTS}
+KEPT_HOURS = {"0": "At once", "24": "After a day", "168": "After a week"}
+_READ = frozenset(right for right in STORE_TOKEN if right.endswith(":read"))
+PURPOSES: Mapping[str, frozenset[Right]] = MappingProxyType({"store": STORE_TOKEN, "read": _READ, "all": ALL_RIGHTS})
 PURPOSE_WORDS = (
     ("store", "Send and manage events of this store"),
     ("read", "Read this store only"),
-    ("all", "Everything, in every store"),
+    ("chosen", "What is ticked below, in this store"),
 )
-_Managing = Annotated[Principal, Depends(needs(Right.ACCESS_MANAGE))]
+FOR_EVERY_STORE = ("all", "Everything, in every store")
+_Managing = Annotated[Principal, Depends(needs(Right.TOKENS_MANAGE))]
+_Text = Annotated[str, Form()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,54 +42,71 @@ class _TokenRow:
     state: str  # good, expired, revoked
 
 
-def router(pages: Pages, access: Access, clock: Clock) -> APIRouter:
+@dataclass(frozen=True, slots=True)
+class _Entered:
+    name: str = ""
+    purpose: str = "store"
+    days: str = ""
+    rights: frozenset[Right] = frozenset()
+
+
+def router(pages: Pages, access: Access, clock: Clock, revealed: Revealed) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     async def tokens_page(
         request: Request,
+        who: Principal,
         status_code: int = 200,
-        *,
-        created: CreatedToken | None = None,
-        name: str = "",
+        entered: _Entered = _Entered(),
         faults: Mapping[str, str] = MappingProxyType({}),
     ) -> Response:
         store_id = await store_of(request)
-        seen = [token for token in await access.tokens.all() if token.store_id in (None, store_id)]
-        rows = [_TokenRow(token, _state(token, clock)) for token in seen]
-        values = {"rows": rows, "created": created, "name": name, "faults": faults, "purposes": PURPOSE_WORDS}
-        return pages.page(request, "access/tokens.html", status_code=status_code, **values)
+        mine = (store_id,) if who.store_id else (None, store_id)  # those for every store are an administrator's
+        rows = [_TokenRow(token, _state(token, clock)) for token in await access.tokens.all() if token.store_id in mine]
+        values = {
+            "rows": rows,
+            "created": revealed.read(request, who),
+            "entered": entered,
+            "faults": faults,
+            "purposes": (*PURPOSE_WORDS, *([FOR_EVERY_STORE] if who.may(Right.ACCESS_MANAGE) else [])),
+            "choosable": sorted(STORE_RIGHTS & who.rights),
+        }
+        page = pages.page(request, "access/tokens.html", status_code=status_code, **values)
+        return revealed.forget(request, page)
+
+    def shown_next(who: Principal, created: CreatedToken) -> Response:
+        return revealed.redirect(TOKENS, who, {"name": created.token.name, "secret": created.secret, "hint": created.token.hint})
 
     @routes.get(TOKENS)
-    async def list_tokens(request: Request, _who: _Managing) -> Response:
-        return await tokens_page(request)
+    async def list_tokens(request: Request, who: _Managing) -> Response:
+        return await tokens_page(request, who)
 
     @routes.post(TOKENS)
     async def create_token(
         request: Request,
         who: _Managing,
-        name: Annotated[str, Form()] = "",
-        purpose: Annotated[str, Form()] = "store",
-        days: Annotated[str, Form()] = "",
+        *,
+        name: _Text = "",
+        purpose: _Text = "store",
+        days: _Text = "",
+        right: Annotated[list[str], Form()] = [],  # noqa: B006 - FastAPI makes its own
     ) -> Response:
-        """Answers with the page itself: the secret is on it and nowhere else."""
+        entered = _Entered(name, purpose, days, rights_of(right))
         try:
+            rights = entered.rights if purpose == "chosen" else PURPOSES.get(purpose, frozenset())
+            rights = rights if purpose == "all" else rights & who.rights
+            store_id = None if purpose == "all" else await store_of(request)
+            check_may_scope(who, store_id, rights)
             created = await access.tokens.create(
-                name,
-                actor=who.actor,
-                store_id=None if purpose == "all" else await store_of(request),
-                rights=PURPOSES.get(purpose, frozenset()),
-                expires_at=_end(days, clock),
+                name, actor=who.actor, store_id=store_id, rights=rights, expires_at=_end(days, clock)
             )
         except Rejected as error:
-            faults = {problem.path: problem.message for problem in error.problems}
-            return await tokens_page(request, error.status, name=name, faults=faults)
-        return await tokens_page(request, 201, created=created)
+            return await tokens_page(request, who, error.status, entered, _faults(error))
+        return shown_next(who, created)
 
     @routes.get(TOKENS + "/{token_id}/revoke")
-    async def ask_to_revoke(request: Request, token_id: str, _who: _Managing) -> Response:
-        token = next((token for token in await access.tokens.all() if token.id == token_id), None)
-        if token is None:
-            raise NotFound("There is no such token.")
+    async def ask_to_revoke(request: Request, token_id: str, who: _Managing) -> Response:
+        token = await one_of_theirs(access, who, token_id)
         return pages.page(
             request,
             "access/confirm.html",
@@ -96,10 +120,27 @@ def router(pages: Pages, access: Access, clock: Clock) -> APIRouter:
 
     @routes.post(TOKENS + "/{token_id}/revoke")
     async def revoke_token(token_id: str, who: _Managing) -> Response:
-        token = await access.tokens.revoke(token_id, actor=who.actor)
+        token = await one_of_theirs(access, who, token_id)
+        await access.tokens.revoke(token.id, actor=who.actor)
         return redirect_saying(TOKENS, Flash(f"The token “{token.name}” is revoked."))
 
+    @routes.get(TOKENS + "/{token_id}/rotate")
+    async def ask_to_rotate(request: Request, token_id: str, who: _Managing) -> Response:
+        token = await one_of_theirs(access, who, token_id)
+        return pages.page(request, "access/rotate.html", token=token, back=TOKENS, hours=tuple(KEPT_HOURS.items()))
+
+    @routes.post(TOKENS + "/{token_id}/rotate")
+    async def rotate_token(token_id: str, who: _Managing, keep: _Text = "24") -> Response:
+        token = await one_of_theirs(access, who, token_id)
+        check_may_scope(who, token.store_id, token.rights)
+        hours = int(keep) if keep in KEPT_HOURS else 24
+        return shown_next(who, await access.tokens.rotate(token.id, actor=who.actor, keep_old_hours=hours))
+
     return routes
+
+
+def _faults(error: FerrataError) -> dict[str, str]:
+    return {problem.path: problem.message for problem in error.problems} or {"purpose": error.message}
 
 
 def _end(days: str, clock: Clock) -> datetime | None:

@@ -14,6 +14,7 @@ from ferrata.infra.errors import Forbidden, NotFound
 from ferrata.ui.chrome import NAVIGATION, Chrome, Person, StoreChoice, bare_chrome
 
 DEAD_LETTERS = "/ui/dead-letters"
+PROFILE = "/ui/profile"
 
 
 class Frame:
@@ -25,7 +26,7 @@ class Frame:
 
     async def __call__(self, request: Request) -> None:
         who = await principal(request)
-        person = Person(who.name, who.email) if who.email else None
+        person = Person(who.name, who.email, profile_url=PROFILE) if who.email else None
         try:
             current = await store_of(request)
         except (Forbidden, NotFound):  # the page itself says so, or is about no store, as one's own profile is

@@ -6,11 +6,13 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from ferrata.access.http import STORE_COOKIE, needs, open_to_all, principal, public
+from ferrata.access.http import STORE_COOKIE, needs, open_to_all, principal, public, store_of
 from ferrata.access.schemas import Principal, Right
+from ferrata.entry.frame import PROFILE
 from ferrata.entry.wiring import Wiring
-from ferrata.infra.errors import Unauthenticated
+from ferrata.infra.errors import Forbidden, NotFound, Unauthenticated
 from ferrata.infra.http.negotiation import local_path, wants_page
+from ferrata.ui.chrome import NAVIGATION
 from ferrata.ui.pages import PatternPages
 
 GREETING = "Ferrata is running. The API is described at /api, and its health is told at /health.\n"
@@ -26,11 +28,10 @@ def router(wiring: Wiring) -> APIRouter:
         if not wants_page(request):
             return PlainTextResponse(GREETING)
         try:
-            await principal(request)
+            return RedirectResponse(await _first_page(request), status_code=303)
         except Unauthenticated:
             nobody_yet = await wiring.access.first_administrator.is_needed()
             return RedirectResponse("/setup" if nobody_yet else "/sign-in", status_code=303)
-        return RedirectResponse(OVERVIEW, status_code=303)
 
     @routes.get("/ui/stores/{store_id}/show")
     async def show_store(
@@ -47,3 +48,13 @@ def router(wiring: Wiring) -> APIRouter:
     for route in (wiring.static.route(), *patterns.routes()):  # nothing of any store is in these
         routes.add_route(route.path, open_to_all(route.endpoint), methods=["GET"], name=route.name)
     return routes
+
+
+async def _first_page(request: Request) -> str:
+    """The first page of the navigation that would be answered; failing all, their own profile. Raises Unauthenticated."""
+    who = await principal(request)
+    try:
+        rights = who.within(await store_of(request)).rights
+    except (Forbidden, NotFound):
+        return PROFILE
+    return next((item.href for item in NAVIGATION if not item.needs or item.needs in rights), PROFILE)

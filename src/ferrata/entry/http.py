@@ -8,9 +8,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import ferrata
 from ferrata.access import api as session_api
-from ferrata.access import link_pages, people_api, people_pages, token_api, token_pages
+from ferrata.access import link_pages, member_pages, people_api, people_pages, profile_pages, token_api, token_pages
 from ferrata.access import pages as access_pages
 from ferrata.access.http import declared_rights
+from ferrata.access.revealed import Revealed
 from ferrata.connections import oauth_api, oauth_pages
 from ferrata.connections import pages as connections_pages
 from ferrata.dashboard import pages as overview_pages
@@ -115,9 +116,13 @@ def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
 def _pages(wiring: Wiring) -> Iterator[APIRouter]:
     yield connections_pages.router(wiring.pages, wiring.connections)
     yield oauth_pages.router(wiring.pages, wiring.oauth, wiring.connections)
-    yield token_pages.router(wiring.pages, wiring.access, wiring.clock)
-    yield people_pages.router(wiring.pages, wiring.access)
     yield flags_pages.router(wiring.pages, wiring.flags, wiring.events, wiring.connections, wiring.clock)
+    revealed = Revealed(wiring.box, wiring.clock, secure=wiring.settings.has_secure_cookies())
+    address = wiring.settings.public_address()
+    yield token_pages.router(wiring.pages, wiring.access, wiring.clock, revealed)
+    yield member_pages.router(wiring.pages, wiring.access, wiring.clock, revealed, address)
+    yield people_pages.router(wiring.pages, wiring.access, wiring.clock, revealed, address)
+    yield profile_pages.router(wiring.pages, wiring.access)
     yield trail_pages.router(wiring.pages, wiring.audit)
     dashboard = Dashboard(wiring.events, wiring.delivery, wiring.connections, wiring.clock)
     yield overview_pages.router(
