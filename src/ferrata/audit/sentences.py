@@ -15,10 +15,10 @@ _DONE = {
     "connections.keys_resealed": "encrypted the stored secrets anew",
     "delivery.dead_letters_replayed": "had dead letters sent again",
     "delivery.dead_letters_discarded": "discarded dead letters",
-    "flags.stopped": "stopped all sending",
-    "flags.resumed": "let sending go on",
+    "flags.held_events_released": "had events sent that flags had held back",
     "retention.cleaned_up": "deleted what was due",
 }
+_ABOUT_EVERYTHING = {"flags.stopped": "stopped sending", "flags.resumed": "let sending go on"}
 _REFUSED = {
     "access.sign_in_refused": "could not sign in",
     "access.refused": "was refused",
@@ -62,9 +62,17 @@ def _phrase(record: Record) -> str:
         at = f" at {record.target}" if record.action == "access.refused" else ""
         times = f", {record.count:,} times" if record.count > 1 else ""
         return f"{phrase}{at}{' ' + why if why else ''}{times}"
-    phrase = _DONE.get(record.action) or _act(record.action)
+    if record.action == "flags.flag_set":
+        where = f" in the store {record.store_id}" if record.store_id else ""
+        return f"set the flag of {record.after.get('metric')} from {_flag(record.before)} to {_flag(record.after)}{where}"
+    phrase = _DONE.get(record.action) or _ABOUT_EVERYTHING.get(record.action) or _act(record.action)
     about = _about(record)
     return f"{phrase}{' ' + about if about else ''}"
+
+
+def _flag(values: Mapping[str, Any]) -> str:
+    mode = str(values.get("mode", "not set")).replace("_", " ")
+    return f"{values['percentage']} % of the profiles" if "percentage" in values else mode
 
 
 def _act(action: str) -> str:
@@ -74,6 +82,10 @@ def _act(action: str) -> str:
 
 
 def _about(record: Record) -> str:
+    if record.action in _ABOUT_EVERYTHING:
+        return f"for the store {record.store_id}" if record.store_id else "for every store"
+    if record.target == f"store/{record.store_id}" and record.action.startswith("connections.store_"):
+        return str(record.store_id)
     name = record.after.get("name") or record.before.get("name") or record.after.get("metric") or record.before.get("metric")
     if name:
         return f"“{name}”" + (f" in the store {record.store_id}" if record.store_id else "")
