@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
-from ferrata.access.schemas import Right, Role
+from ferrata.access.schemas import AT_THE_SERVER, Right, Role
 from ferrata.audit.schemas import SYSTEM
 from ferrata.connections.oauth_app import CALLBACK
 from ferrata.connections.schemas import Method, Status
@@ -22,6 +22,7 @@ from klaviyo_sandbox.sandbox import Sandbox
 from klaviyo_sandbox.server import running
 from klaviyo_sandbox.switches import Switches
 from klaviyo_sandbox.tenants import DEFAULT_KEY
+from tests.access.people import person, second_store, sign_in
 from tests.connections.oauth import ACCOUNT, CLIENT_SECRET, CONNECT, SCOPES, Installed, open_installed
 from tests.doors import PASSWORD
 
@@ -201,6 +202,25 @@ class TestTheState:
         assert answer.status_code == 401
         assert (await status(installed))[0] is Status.NOT_CONFIGURED
         assert installed.token_calls() == 0
+
+    async def test_is_for_whoever_may_manage_that_very_store_when_it_comes_back(self, installed: Installed) -> None:
+        await installed.doors.administrator()
+        second = await second_store(installed.doors)
+        somebody = await person(installed.doors, "Olga", default="admin", second="viewer")
+        browser = await sign_in(installed.doors, somebody)
+        assert (await browser.post(f"/ui/stores/{second}/connect/oauth")).status_code == 403
+        location = await installed.consent(await installed.begin(browser))
+        members = installed.doors.wiring.access.members
+        await members.change_role("default", somebody.id, "viewer", by=AT_THE_SERVER)
+        refused = await browser.get(location)
+        assert (refused.status_code, refused.json()["code"]) == (403, "lacks_right")
+        assert installed.token_calls() == 0
+        assert (await status(installed))[0] is Status.NOT_CONFIGURED
+        await members.change_role("default", somebody.id, "admin", by=AT_THE_SERVER)
+        browser.cookies.set("ferrata_store", second)
+        assert (await installed.connect(browser)).status_code == 303
+        assert (await status(installed))[0] is Status.CONNECTED
+        assert (await status(installed, second))[0] is Status.NOT_CONFIGURED
 
     async def test_is_not_given_to_a_token_or_to_nobody(self, installed: Installed) -> None:
         headers = await installed.doors.token(Right.CONNECTIONS_MANAGE)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ferrata.access.errors import OtherStore
-from ferrata.access.http import needs
+from ferrata.access.http import known, needs
 from ferrata.access.schemas import Principal, Right
 from ferrata.connections.oauth_app import CALLBACK
 from ferrata.connections.oauth_errors import NeedsPerson, NotByOAuth
@@ -21,6 +21,7 @@ from ferrata.ui.render import Pages
 CONNECT = "/ui/stores/{store_id}/connect/oauth"
 _Reading = Annotated[Principal, Depends(needs(Right.CONNECTIONS_READ))]
 _Managing = Annotated[Principal, Depends(needs(Right.CONNECTIONS_MANAGE))]
+_Known = Annotated[Principal, Depends(known())]
 _Word = Annotated[str, Query(max_length=4096)]
 
 
@@ -75,19 +76,21 @@ def router(pages: Pages, oauth: OAuth, connections: Connections) -> APIRouter:
         return redirect_saying(address, Flash("Klaviyo gave new tokens."))
 
     @routes.get(CALLBACK)
-    async def come_back(request: Request, who: _Managing, state: _Word = "", code: _Word = "", error: _Word = "") -> Response:
-        """Klaviyo sends the person here. What it says is good once, so this address may be opened again without harm."""
+    async def come_back(request: Request, who: _Known, state: _Word = "", code: _Word = "", error: _Word = "") -> Response:
+        """Klaviyo sends the person here. Which store it is about is known by the state alone; so the right to manage its
+        connection is asked for once the state is known, and then anew. What is said is good once, so this address may be
+        opened again without harm."""
         person, returned = person_of(who), Returned(state, code, error)
         try:
             start = await oauth.take_back(returned, person)
         except FerrataError as refused:
             return pages.page(request, "connections/oauth_refused.html", status_code=refused.status, error=refused.message)
         try:
-            connection = await oauth.complete(start, returned, person, allowed=lambda: keep_to_own_store(who, start.store_id))
+            connection = await oauth.complete(start, returned, person, allowed=lambda: require_managing(who, start.store_id))
         except Forbidden:
             raise
         except FerrataError as failed:
-            return await page(request, who, start.store_id, failed.status, failed)
+            return await page(request, who.within(start.store_id), start.store_id, failed.status, failed)
         named = f" to {connection.account_name}" if connection.account_name else ""
         said = f"Connected{named} by OAuth. Waiting events are on their way."
         return redirect_saying(CONNECT.format(store_id=start.store_id), Flash(said))
@@ -106,3 +109,10 @@ def keep_to_own_store(who: Principal, store_id: str) -> None:
     """Raises OtherStore."""
     if who.store_id not in (None, store_id):
         raise OtherStore(f"This token belongs to the store {who.store_id!r}.")
+
+
+def require_managing(who: Principal, store_id: str) -> None:
+    """Raises LacksRight, OtherStore."""
+    here = who.within(store_id)
+    keep_to_own_store(here, store_id)
+    here.require(Right.CONNECTIONS_MANAGE)

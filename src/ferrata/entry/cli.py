@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 import ferrata
 from ferrata.access import commands as access
 from ferrata.access import store_commands
+from ferrata.alerts import commands as alerts
 from ferrata.audit import commands as audit
 from ferrata.audit.schemas import COMMAND_LINE
 from ferrata.connections import commands as connections
@@ -109,6 +110,7 @@ connection_commands = connections.connections(room(lambda wiring: wiring.connect
 connection_commands.command(oauth_commands.oauth(room(lambda wiring: (wiring.oauth, wiring.connections))))
 app.command(connection_commands)
 app.command(events.events())
+app.command(alerts.alerts(room(lambda wiring: alerts.Desk(wiring.alerts, wiring.connections))))
 app.command(flags.flags(room(lambda wiring: flags.Desk(wiring.connections, wiring.flags, wiring.events))))
 app.command(delivery.lanes(room(_delivery_desk)))
 app.command(delivery.dead_letters(room(_delivery_desk)))
@@ -178,6 +180,7 @@ async def rotate(*, json: Json = False) -> None:
     """Encrypt with the first key of FERRATA_MASTER_KEY. Put the new one in front of the old, run this, drop the old."""
     async with opened() as wiring:
         count = await wiring.connections.reseal_all(actor=COMMAND_LINE)
+        count += await wiring.alerts.channels.reseal_all(actor=COMMAND_LINE)
     said = f"{count} secrets are encrypted with the current master key now." if count else "Everything was already."
     Terminal(as_json=json).answer({"resealed": count}, said=said)
 

@@ -12,6 +12,8 @@ from ferrata.access import link_pages, member_pages, people_api, people_pages, p
 from ferrata.access import pages as access_pages
 from ferrata.access.http import declared_rights
 from ferrata.access.revealed import Revealed
+from ferrata.alerts import api as alerts_api
+from ferrata.alerts import pages as alert_pages
 from ferrata.connections import oauth_api, oauth_pages
 from ferrata.connections import pages as connections_pages
 from ferrata.dashboard import pages as overview_pages
@@ -105,6 +107,7 @@ def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
     app.include_router(events)
     app.include_router(retention_api.router(wiring.retention))
     app.include_router(trail_api.router(wiring.audit))
+    app.include_router(alerts_api.router(wiring.alerts))
     app.include_router(flags_api.router(wiring.flags, wiring.events, wiring.connections, wiring.clock))
     token = wiring.settings.metrics_token
     app.include_router(health_api.router(wiring.health, wiring.metrics, token.get_secret_value() if token else None))
@@ -124,6 +127,7 @@ def _pages(wiring: Wiring) -> Iterator[APIRouter]:
     yield people_pages.router(wiring.pages, wiring.access, wiring.clock, revealed, address)
     yield profile_pages.router(wiring.pages, wiring.access)
     yield trail_pages.router(wiring.pages, wiring.audit)
+    yield alert_pages.router(wiring.pages, wiring.alerts, wiring.connections)
     dashboard = Dashboard(wiring.events, wiring.delivery, wiring.connections, wiring.clock)
     yield overview_pages.router(
         wiring.pages,

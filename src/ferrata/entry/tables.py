@@ -1,6 +1,7 @@
 """Every room's tables, gathered in one metadata for migrations."""
 
 import ferrata.access.models
+import ferrata.alerts.models
 import ferrata.audit.models
 import ferrata.catalog.models
 import ferrata.connections.models

@@ -14,6 +14,8 @@ from ferrata.access.cookies import Cookies
 from ferrata.access.http import Gate
 from ferrata.access.passwords import Passwords
 from ferrata.access.service import Access
+from ferrata.alerts import tasks as alert_tasks
+from ferrata.alerts.service import Alerts, open_alerts
 from ferrata.audit.service import Audit
 from ferrata.audit.tasks import daily_forgetting
 from ferrata.catalog.service import Catalog
@@ -75,6 +77,7 @@ class Wiring:
     catalog: Catalog
     events: Events
     sources: Sources
+    alerts: Alerts
     exchange: Exchange
     readthrough: ReadThrough
     retention: Retention
@@ -99,6 +102,7 @@ class Wiring:
     async def close(self) -> None:
         self.stopping.set()
         await self.health.close()
+        await self.alerts.close()
         await self.sources.close()
         await self.delivery.close()
         await self.oauth.close()
@@ -158,6 +162,8 @@ def build(
     rooms = Retained(connections, delivery, profiles, events)
     retention = Retention(database, clock, audit, Policy.of(settings), rooms)
     jobs = [daily_cleanup(retention), daily_forgetting(audit), use_installations(oauth.installations), connections.rotation.job()]
+    alerts = open_alerts(settings, database, clock, audit, box=box, connections=connections, delivery=delivery)
+    jobs += [alert_tasks.watch(alerts), alert_tasks.forget(alerts)]
     scheduler = Scheduler(database, clock, name, jobs)
     health = Health.build(settings, name, Parts(database, clock, connections, delivery, scheduler))
     metrics = Metrics(telemetry, clock, health, connections=connections, delivery=delivery, events=events)
@@ -180,6 +186,7 @@ def build(
         catalog,
         events,
         from_shops,
+        alerts,
         exchange,
         readthrough,
         retention,

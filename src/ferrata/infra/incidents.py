@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Boolean, Column, Connection, Index, Integer, Row, String, Table, Text, select, update
+from sqlalchemy import Boolean, Column, Connection, Index, Integer, Row, String, Table, Text, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ferrata.infra.columns import Id, Instant, metadata
@@ -128,3 +128,39 @@ def _open(condition: Condition) -> tuple[Any, ...]:
         incidents.c.subject == condition.subject[:160],
         incidents.c.closed_at.is_(None),
     )
+
+
+def untold(connection: Connection) -> list[tuple[Incident, bool]]:
+    """Incidents of which something is still to be said, and whether their beginning was said."""
+    begun = incidents.c.told_opening.is_(False)
+    over = incidents.c.told_ending.is_(False) & incidents.c.closed_at.is_not(None)
+    rows = connection.execute(select(incidents).where(begun | over).order_by(incidents.c.id).limit(500))
+    return [(incident_of(row), row.told_opening) for row in rows]
+
+
+def mark_told(connection: Connection, incident_id: str, *, opening: bool = False, ending: bool = False) -> bool:
+    """Say that it was said; False if somebody else has said so before."""
+    conditions = [incidents.c.id == incident_id]
+    values: dict[str, bool] = {}
+    if opening:
+        conditions.append(incidents.c.told_opening.is_(False))
+        values["told_opening"] = True
+    if ending:
+        conditions.append(incidents.c.told_ending.is_(False))
+        values["told_ending"] = True
+    return connection.execute(update(incidents).where(*conditions).values(**values)).rowcount == 1
+
+
+def past_incidents(connection: Connection, store_id: str | None, before_id: str | None, limit: int) -> list[Incident]:
+    """Those that are over, the last begun first; of one store, or of all and of the installation."""
+    query = select(*_COLUMNS).where(incidents.c.closed_at.is_not(None))
+    if store_id is not None:
+        query = query.where(incidents.c.store_id == store_id)
+    if before_id:
+        query = query.where(incidents.c.id < before_id)
+    return [incident_of(row) for row in connection.execute(query.order_by(incidents.c.id.desc()).limit(limit))]
+
+
+def forget_incidents(connection: Connection, before: datetime) -> int:
+    """Delete those that were over before then."""
+    return connection.execute(delete(incidents).where(incidents.c.closed_at < before)).rowcount

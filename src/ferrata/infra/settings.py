@@ -248,6 +248,39 @@ class Settings(BaseSettings):
         description="Where exchange rates come from: none, table:PATH, ecb:PATH (the European Central Bank's CSV or XML), or "
         "python:NAME, an entry point of the group ferrata.rates.",
     )
+    alerts_stalled_minutes: int = Field(
+        15,
+        ge=1,
+        le=10_080,
+        validation_alias=_named("ALERTS_STALLED_MINUTES"),
+        description="An alert is raised when nothing of a store was delivered for so many minutes although events wait.",
+    )
+    alerts_allowed_networks: Networks = Field(
+        "",
+        validation_alias=_named("ALERTS_ALLOWED_NETWORKS"),
+        description="Private networks, separated by commas, that alert webhooks may go to, also by plain http. Default: none; "
+        "webhooks go to the public internet by https alone.",
+    )
+    smtp_host: str | None = Field(
+        None, validation_alias=_named("SMTP_HOST"), description="The mail server. Unset: no mail is sent."
+    )
+    smtp_port: int = Field(587, ge=1, le=65535, validation_alias=_named("SMTP_PORT"), description="The mail server's port.")
+    smtp_security: str = Field(
+        "starttls",
+        validation_alias=_named("SMTP_SECURITY"),
+        pattern="^(starttls|tls|none)$",
+        description="starttls (port 587), tls (port 465), or none, for a mail server on this machine or in this network.",
+    )
+    smtp_user: str | None = Field(None, validation_alias=_named("SMTP_USER"), description="Who signs in at the mail server.")
+    smtp_password: SecretStr | None = Field(
+        None, validation_alias=_named("SMTP_PASSWORD"), description="The password of that user."
+    )
+    smtp_from: str | None = Field(
+        None,
+        max_length=320,
+        validation_alias=_named("SMTP_FROM"),
+        description="Whom mail comes from, such as Ferrata <ferrata@example.com>.",
+    )
     log_level: str = Field(
         "info",
         validation_alias=_named("LOG_LEVEL", "LOG_LEVEL"),

@@ -50,6 +50,7 @@ NAVIGATION = (
     NavItem("Events", "/ui/events", "events", "e", needs="events:read"),
     NavItem("Lanes", "/ui/lanes", "lanes", "l", needs="delivery:read"),
     NavItem("Dead letters", "/ui/dead-letters", "dead-letters", "d", needs="delivery:read"),
+    NavItem("Alerts", "/ui/alerts", "alerts", "a", needs="alerts:read"),
     NavItem("Flags", "/ui/flags", "flags", "f", needs="flags:read"),
     NavItem("Settings", "/ui/settings", "settings", "s", needs="connections:read"),
 )
