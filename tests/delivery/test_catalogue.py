@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from ferrata.catalog.schemas import CatalogChange, Relationships
 from ferrata.delivery.schemas import Family, State
@@ -215,3 +216,32 @@ class TestManyThings:
             assert set((await desk.quiet(40)).values()) == {State.DELIVERED}
             created = [each for each in desk.told("catalog_item") if each.startswith("created")]
             assert len(created) == len(set(created)) == 40
+
+
+class TestAVariant:
+    async def test_that_its_item_does_not_name_any_more_is_deleted(self, open_desk):
+        async with open_desk() as desk:
+            both = Relationships(variants=("shoe-42", "shoe-43"))
+            await desk.tell(
+                replace(item(version=1), relationships=both), variant(), variant("shoe-43"), variant("hat-1", of="hat")
+            )
+            await desk.tell(item("hat"))
+            await desk.quiet()
+            await desk.tell(replace(item(version=2), relationships=Relationships(variants=("shoe-43",))), variant("shoe-43"))
+            await desk.quiet()
+            assert sorted(at_klaviyo(desk, "variant")) == ["hat-1", "shoe-43"]
+            await desk.tell(replace(item(version=1), relationships=both))
+            assert sorted(at_klaviyo(desk, "variant")) == ["hat-1", "shoe-43"], (
+                "what is older deletes nothing and brings nothing back"
+            )
+
+    async def test_of_which_only_the_stock_is_known_is_changed_where_klaviyo_has_it_and_left_where_not(self, open_desk):
+        async with open_desk() as desk:
+            for at, pieces in enumerate((5, 6)):
+                await desk.tell(variant("elsewhere", of=None, action="patch", at=at, inventory_quantity=pieces))
+                await desk.quiet()
+            assert desk.requests("catalog-variants") == ["PATCH 404", "PATCH 404"]
+            assert await desk.dead() == []
+            await desk.tell(item(), variant("elsewhere", at=2))
+            await desk.quiet()
+            assert at_klaviyo(desk, "variant") == {"elsewhere": "Shoe"}

@@ -31,6 +31,7 @@ class Recording:
         self._referred: dict[str, Thing] = {}
         self._touched: dict[str, None] = {}
         self._awaited: list[tuple[str, str]] = []
+        self._all_variants: dict[str, frozenset[str]] = {}  # of items, by their external ids
 
     def record(self, changes: Sequence[CatalogChange]) -> Recorded:
         first = {thing_id(self._store_id, each.kind, each.external_id): each for each in changes}
@@ -39,6 +40,7 @@ class Recording:
         self._things = store.lock_all(self._connection, first)
         outdated = sum(not self._apply(change) for change in changes)
         self._take_variants_along()
+        self._delete_lost_variants()
         self._wake_awaiting()
         self._look_up_referred()
         told = self._tell()
@@ -52,6 +54,8 @@ class Recording:
             return False
         self._things[id_] = changed
         self._touched[id_] = None
+        if change.kind == "item" and change.relationships.variants is not None and changed.is_present:
+            self._all_variants[change.external_id] = frozenset(change.relationships.variants)
         return True
 
     def _take_variants_along(self) -> None:
@@ -68,6 +72,23 @@ class Recording:
                 variant, presence=Presence.DELETED, content_hash=GONE, changed_at=self._now, updated_at=self._now
             )
             store.update_all(self._connection, [deleted])
+
+    def _delete_lost_variants(self) -> None:
+        """Those that belong to an item which has named all of its variants, and not them."""
+        if not self._all_variants:
+            return
+        ids = store.variant_ids(self._connection, self._store_id, list(self._all_variants))
+        self._things |= store.lock_all(self._connection, [id_ for id_ in ids if id_ not in self._things])
+        for id_ in ids:
+            variant = self._things.get(id_)
+            if variant and variant.is_present and self._is_lost(variant):
+                lost = CatalogChange(kind="variant", action="delete", external_id=variant.external_id, changed_at=self._now)
+                self._things[id_] = after(variant, lost, self._now) or variant
+                self._touched[id_] = None
+
+    def _is_lost(self, variant: Thing) -> bool:
+        named = self._all_variants.get(variant.item or "")
+        return named is not None and variant.external_id not in named
 
     def _wake_awaiting(self) -> None:
         """What refers to something that has come now is told once more, with it."""

@@ -78,6 +78,8 @@ def _problems(change: CatalogChange, path: str) -> list[Problem]:
         found.append(Problem(f"{path}.relationships.item", "only a variant belongs to an item"))
     if change.relationships.categories is not None and change.kind != "item":
         found.append(Problem(f"{path}.relationships.categories", "only an item has categories"))
+    if change.relationships.variants is not None and change.kind != "item":
+        found.append(Problem(f"{path}.relationships.variants", "only an item has variants"))
     if len(_encode(change.attributes)) > MOST_BYTES:
         found.append(Problem(f"{path}.attributes", f"attributes must have at most {MOST_BYTES} bytes"))
     return found

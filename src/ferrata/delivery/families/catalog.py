@@ -48,8 +48,14 @@ class Subject(msgspec.Struct, frozen=True):
         absent = [name for name in NEEDED[self.kind] if bytes(self.attributes.get(name, msgspec.Raw(b"null"))) == b"null"]
         return absent + (["item"] if self.kind == "variant" and not self.item else [])
 
+    @property
+    def begins_with(self) -> str:
+        """Of the stock alone Klaviyo creates nothing, but it may have the thing from elsewhere."""
+        return UPDATE if self.first == CREATE and self.missing else self.first
+
 
 _subject = msgspec.json.Decoder(Subject)
+_STOCK = frozenset({"inventory_policy", "inventory_quantity", "published"})
 
 
 class CatalogFamily:
@@ -72,7 +78,7 @@ class CatalogFamily:
     def single(self, part: Part) -> Call:
         subject = _subject.decode(part.subject_json)
         path, id_ = _PATHS[subject.kind], compound_id(subject.external_id)
-        match part.form or subject.first:
+        match part.form or subject.begins_with:
             case "create":
                 attributes = {"external_id": subject.external_id, "integration_type": "$custom", "catalog_type": "$default"}
                 return Call(f"POST {path}", _body(subject, None, {**attributes, **_told(subject)}))
@@ -104,11 +110,15 @@ class CatalogFamily:
 
     def remedy(self, part: Part, outcome: Outcome) -> Remedy | None:
         subject = _subject.decode(part.subject_json)
-        match part.form or subject.first:
+        match part.form or subject.begins_with:
             case "create" if outcome.status == _CONFLICT:
                 return Remedy(UPDATE, "Klaviyo has it already: sent as an update.")
             case "update" if outcome.kind is Kind.NOT_FOUND and not subject.missing:
                 return Remedy(CREATE, "Klaviyo does not have it: sent to be created.")
+            case "update" if outcome.kind is Kind.NOT_FOUND and set(subject.attributes) <= _STOCK:
+                return Remedy(
+                    None, "Klaviyo does not have it, and the stock alone does not make it: told once it is known whole."
+                )
             case "delete" if outcome.kind is Kind.NOT_FOUND:
                 return Remedy(None, "Klaviyo does not have it: gone already.")
         return None
