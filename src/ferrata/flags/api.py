@@ -99,10 +99,10 @@ def _add_switches(routes: APIRouter, flags: Flags, connections: Connections) -> 
 def _add_held(routes: APIRouter, flags: Flags) -> None:
     @routes.get(STORE + "/held")
     async def held(
-        store_id: StoreId, _who: Reader, metric: MetricQuery = None, limit: Annotated[int, Query(ge=0, le=100)] = 5
+        store_id: StoreId, who: Reader, metric: MetricQuery = None, limit: Annotated[int, Query(ge=0, le=100)] = 5
     ) -> HeldDocument:
-        """What was held back, counted by metric and reason, and the newest of it as it would be sent."""
-        newest = await flags.would_send(store_id, metric, limit)
+        """What was held back, counted by metric and reason; for those who may read events, the newest as it would be sent."""
+        newest = await flags.would_send(store_id, metric, limit) if who.may(Right.EVENTS_READ) else []
         groups = [group for group in await flags.held(store_id) if metric in (None, group.kind)]
         return HeldDocument(
             groups=[HeldGroupDocument.of(group) for group in groups],

@@ -140,7 +140,8 @@ class FlagPages:
         since: Annotated[str, Query(max_length=40)] = "",
     ) -> Response:
         wanted = HeldFilter(store_id, metric or None, (), day_begins("since", since, self.pages.zone(request)))
-        examples = await self.flags.would_send(store_id, metric or None, EXAMPLES)
+        may_read = who.may(Right.EVENTS_READ)
+        examples = await self.flags.would_send(store_id, metric or None, EXAMPLES) if may_read else []
         return self.pages.page(
             request,
             "flags/held.html",
