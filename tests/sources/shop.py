@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -61,6 +61,8 @@ class ShopApi:
     asked: list[Lookup] = field(default_factory=list)
     pages: list[str | None] = field(default_factory=list)
     closed: int = 0
+    odd: dict[int, dict[str, Any]] = field(default_factory=dict)
+    on_page: Callable[[], object] = lambda: None
 
     def _fail(self) -> None:
         if self.failures:
@@ -80,10 +82,11 @@ class ShopReader:
 
     async def page(self, backfill: str, cursor: str | None, span: Span) -> BackfillPage:
         self.api.pages.append(cursor)
+        self.api.on_page()
         self.api._fail()
         start = int(cursor or 0)
         numbers = range(start, min(start + self.page_size, self.api.orders))
-        messages = tuple(raw(order(number)) for number in numbers if _within(number, span))
+        messages = tuple(raw(order(number, **self.api.odd.get(number, {}))) for number in numbers if _within(number, span))
         more = start + self.page_size < self.api.orders
         return BackfillPage(messages, str(start + self.page_size) if more else None, self.api.orders)
 

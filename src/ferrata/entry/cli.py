@@ -37,6 +37,7 @@ from ferrata.infra.settings import Settings
 from ferrata.infra.terminal import Terminal
 from ferrata.kit.clock import SystemClock
 from ferrata.retention import commands as retention
+from ferrata.sources import commands as sources
 
 EXIT_REJECTED, EXIT_USAGE, EXIT_TRANSIENT = 1, 2, 75  # 75 is EX_TEMPFAIL of sysexits.h: the same command may work later
 Json = Annotated[bool, Parameter(name="--json", help="Answer with JSON.")]
@@ -96,6 +97,10 @@ def _access_desk(wiring: Wiring) -> access.Desk:
     return access.Desk(wiring.access, wiring.connections.registry.choose, wiring.settings.public_address())
 
 
+def _sources_desk(wiring: Wiring) -> sources.Desk:
+    return sources.Desk(wiring.connections, wiring.sources, wiring.clock)
+
+
 def _delivery_desk(wiring: Wiring) -> delivery.Desk:
     return delivery.Desk(wiring.connections, wiring.delivery, DeadLetterChanges(wiring.delivery, wiring.audit))
 
@@ -114,6 +119,9 @@ app.command(alerts.alerts(room(lambda wiring: alerts.Desk(wiring.alerts, wiring.
 app.command(flags.flags(room(lambda wiring: flags.Desk(wiring.connections, wiring.flags, wiring.events))))
 app.command(delivery.lanes(room(_delivery_desk)))
 app.command(delivery.dead_letters(room(_delivery_desk)))
+app.command(sources.sources(room(_sources_desk)))
+app.command(sources.backfills(room(_sources_desk)))
+app.command(sources.explain(room(_sources_desk)))
 app.command(retention.cleanup(room(lambda wiring: retention.Desk(wiring.connections, wiring.retention))))
 add_doctor(app, read_settings, SystemClock(), _rooms_to_examine)
 keys = App(name="keys", help="The master key, which encrypts Klaviyo's keys at rest.")

@@ -45,6 +45,8 @@ from ferrata.infra.http.origin import SameOrigin
 from ferrata.infra.http.request_ids import RequestIds
 from ferrata.readthrough import api as readthrough_api
 from ferrata.retention import api as retention_api
+from ferrata.sources import api as sources_api
+from ferrata.sources import door as source_door
 from ferrata.trail import api as trail_api
 from ferrata.trail import pages as trail_pages
 from ferrata.ui.policy import CONTENT_SECURITY_POLICY
@@ -105,6 +107,8 @@ def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
     app.include_router(oauth_api.router(wiring.oauth, wiring.connections))
     app.include_router(readthrough_api.router(wiring.readthrough, wiring.events))
     app.include_router(events)
+    app.include_router(source_door.router(wiring.sources, wiring.clock))
+    app.include_router(sources_api.router(wiring.sources, wiring.clock))
     app.include_router(retention_api.router(wiring.retention))
     app.include_router(trail_api.router(wiring.audit))
     app.include_router(alerts_api.router(wiring.alerts))

@@ -151,7 +151,7 @@ class Configurations:
                 raise Conflict("These settings were changed meanwhile by somebody else.")
             rows.add(connection, kept)
             before = {**earlier.document, "enabled": earlier.enabled} if earlier else {}
-            after = {**kept.document, "enabled": kept.enabled, "version": kept.version, "secrets": sorted(found)}
+            after = {**kept.document, "enabled": kept.enabled, "version": kept.version, "sealed": sorted(found)}
             self._audit.record(
                 connection, actor, "sources.settings_saved", f"source/{kind}", store_id=store_id, before=before, after=after
             )
