@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.sources.shop import FIRST, order
 AT = "/sources/shop/default/backfills"
 
 
-async def started(shop: Installed, orders: int = 25, **settings: object) -> Run:
+async def started(shop: Installed, orders: int = 25, **settings: Any) -> Run:
     shop.api.orders = orders
     await shop.set_up(**settings)
     return await shop.sources.begin_backfill(STORE, "shop", "orders", since=None, until=None, actor=SYSTEM)
