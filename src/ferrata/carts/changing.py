@@ -136,9 +136,7 @@ def _removed(cart: Cart, line: Line | None, terms: Terms) -> tuple[tuple[Tracked
     return (visits.removed_from_cart(cart, line, terms),), f"Removed {line.product.name}."
 
 
-def _updated(
-    before: CartRecord, after: CartRecord, cart: Cart, terms: Terms, said: str
-) -> tuple[tuple[TrackedEvent, ...], str]:
+def _updated(before: CartRecord, after: CartRecord, cart: Cart, terms: Terms, said: str) -> tuple[tuple[TrackedEvent, ...], str]:
     """Nothing is told where nothing changed: a shop may send its carts as often as it likes."""
     if before.items == after.items:
         return (), "Seen again, unchanged."

@@ -1,4 +1,4 @@
-"""Hands the events of carts to the events room. A guest's are held as JSON until somebody is known, and then sent with their times."""
+"""Hands the events of carts to the events room. A guest's are held as JSON until they are known, then sent with their times."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC

@@ -106,7 +106,8 @@ class Carts:
             before = (datetime.fromisoformat(at), cart_id.encode("ascii").decode("unicode_escape"))
         rows = await self._database.read(lambda connection: store.page(connection, store_id, asked, before, limit + 1))
         more = rows[limit - 1] if len(rows) > limit else None
-        next_cursor = more and make_cursor(more.updated_at.isoformat(), more.cart_id.encode("unicode_escape").decode())
+        escaped = more.cart_id.encode("unicode_escape").decode() if more else ""
+        next_cursor = make_cursor(more.updated_at.isoformat(), escaped) if more else None
         return Page(tuple(rows[:limit]), next_cursor)
 
     async def counts(self, store_id: str) -> dict[State, int]:
@@ -173,14 +174,19 @@ class Carts:
         frozen = self._freeze(changed, known.settings)
         bought = changing.ordered(cart, now, None)
         act_id = act_id_of(changed.events[0])
+        quoted = msgspec.json.encode(cart.cart_id).decode()
+        texts = (f'"CartID":{quoted}', f'"CartID": {quoted}')
 
         def work(connection: Connection) -> str:
-            if self._events.has_happened(connection, cart.store_id, names, cart.opened_at, cart.person, f'"CartID":"{cart.cart_id}"'):
+            since, person = cart.opened_at, cart.person
+            if self._events.has_happened(connection, cart.store_id, names, since=since, person=person, texts=texts):
                 store.put(connection, bought)
                 said = "Bought: a Placed Order of this person has arrived."
                 store.tell(connection, bought, Entry(id=new_id(now), act_id=act_id, at=now, what="ordered", said=said))
                 return "ordered"
-            self._write(connection, changed, frozen, Entry(id=new_id(now), act_id=act_id, at=now, what="abandoned", said=changed.said))
+            self._write(
+                connection, changed, frozen, Entry(id=new_id(now), act_id=act_id, at=now, what="abandoned", said=changed.said)
+            )
             return "abandoned"
 
         try:

@@ -1,6 +1,5 @@
 """All the SQL of carts."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -90,7 +89,9 @@ def due(connection: Connection, now: datetime, limit: int) -> list[CartRecord]:
     return [_cart(row) for row in connection.execute(query)]
 
 
-def page(connection: Connection, store_id: str, asked: CartFilter, before: tuple[datetime, str] | None, limit: int) -> list[CartRecord]:
+def page(
+    connection: Connection, store_id: str, asked: CartFilter, before: tuple[datetime, str] | None, limit: int
+) -> list[CartRecord]:
     """The last touched first."""
     query = select(carts).where(carts.c.store_id == store_id, *_conditions(asked))
     if before is not None:
@@ -169,5 +170,3 @@ def _cart(row: Any) -> CartRecord:
 
 def _entry(row: Any) -> Entry:
     return Entry(id=row.id, act_id=row.act_id, at=row.at, what=row.what, said=row.said, event_ids=_ids(row.event_ids))
-
-

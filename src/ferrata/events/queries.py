@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
+from ferrata.commerce.tracked import PersonRef
 from ferrata.events.models import event_minutes, events
 from ferrata.events.schemas import KEPT, AcceptedMinute, Event, EventFilter
 from ferrata.events.store import COLUMNS, event_of
@@ -133,3 +134,28 @@ def minutes(connection: Connection, store_id: str, since: datetime) -> list[Acce
 def _accepted_on(day: date) -> ColumnElement[bool]:
     midnight = datetime.combine(day, time(), UTC)
     return and_(events.c.id >= first_id_at(midnight), events.c.id < first_id_at(midnight + timedelta(days=1)))
+
+
+def has_happened(
+    connection: Connection, store_id: str, metrics: Iterable[str], *, since: datetime, person: PersonRef, texts: Iterable[str]
+) -> bool:
+    """Whether such an event, not of history, happened since then to this person, or holds one of these texts."""
+    whose = [
+        column == value
+        for column, value in (
+            (events.c.email, person.email),
+            (events.c.phone, person.phone),
+            (events.c.external_id, person.external_id),
+        )
+        if value
+    ]
+    holding = [events.c.attributes.contains(text, autoescape=True) for text in texts]
+    query = select(events.c.id).where(
+        events.c.store_id == store_id,
+        events.c.metric.in_(list(metrics)),
+        events.c.id >= first_id_at(since),
+        events.c.occurred_at >= since,
+        events.c.backfill.is_(False),
+        or_(*whose, *holding),
+    )
+    return connection.execute(query.limit(1)).first() is not None

@@ -9,6 +9,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
+from ferrata.commerce.tracked import PersonRef
 from ferrata.delivery.schemas import Delivery, Family, Lane
 from ferrata.delivery.service import DeliveryService
 from ferrata.events import queries, store
@@ -149,6 +150,19 @@ class Events:
     def listed(self, standings: Iterable[Standing], lanes: Sequence[Lane], currency: str) -> list[EventRow]:
         """Events as lists show them; see ``listing.rows``."""
         return rows(standings, lanes, currency)
+
+    def has_happened(
+        self,
+        connection: Connection,
+        store_id: str,
+        metrics: Iterable[str],
+        *,
+        since: datetime,
+        person: PersonRef,
+        texts: Iterable[str] = (),
+    ) -> bool:
+        """Whether such an event, not of history, was accepted since then about this person, or holds one of these texts."""
+        return queries.has_happened(connection, store_id, metrics, since=since, person=person, texts=texts)
 
     async def metrics(self, store_id: str) -> list[str]:
         """The names of metrics that events were accepted with."""
