@@ -48,7 +48,7 @@ def put(connection: Connection, cart: CartRecord) -> None:
     else:
         key = (carts.c.store_id == cart.store_id, carts.c.cart_id == cart.cart_id, carts.c.version == cart.version)
         statement = update(carts).where(*key).values(**values)
-    if connection.execute(statement).rowcount != 1:
+    if connection.execute(statement.returning(carts.c.cart_id)).first() is None:
         raise Outrun
 
 
@@ -65,7 +65,7 @@ def tell(connection: Connection, cart: CartRecord, entry: Entry) -> None:
         "event_ids": msgspec.json.encode(entry.event_ids).decode(),
     }
     adding = UPSERTS[connection.dialect.name](cart_story).values(**values).on_conflict_do_nothing()
-    if connection.execute(adding).rowcount != 1:
+    if connection.execute(adding.returning(cart_story.c.id)).first() is None:
         raise Outrun
 
 

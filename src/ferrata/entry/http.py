@@ -14,6 +14,7 @@ from ferrata.access.http import declared_rights
 from ferrata.access.revealed import Revealed
 from ferrata.alerts import api as alerts_api
 from ferrata.alerts import pages as alert_pages
+from ferrata.carts import api as carts_api
 from ferrata.connections import oauth_api, oauth_pages
 from ferrata.connections import pages as connections_pages
 from ferrata.dashboard import pages as overview_pages
@@ -109,6 +110,7 @@ def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
     app.include_router(events)
     app.include_router(source_door.router(wiring.sources, wiring.clock))
     app.include_router(sources_api.router(wiring.sources, wiring.clock))
+    app.include_router(carts_api.router(wiring.carts, wiring.clock))
     app.include_router(retention_api.router(wiring.retention))
     app.include_router(trail_api.router(wiring.audit))
     app.include_router(alerts_api.router(wiring.alerts))

@@ -120,6 +120,7 @@ async def _live(wiring: Wiring, role: Role, listener: socket.socket | None, comp
             wiring.delivery.worker = wiring.worker
             halves.create_task(_until_stopped(wiring, wiring.worker))
             halves.create_task(_until_stopped(wiring, wiring.sources.worker))
+            halves.create_task(_until_stopped(wiring, wiring.cart_watch))
             halves.create_task(_until_stopped(wiring, wiring.scheduler))
         if companion:
             halves.create_task(_until_stopped(wiring, companion))

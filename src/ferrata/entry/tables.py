@@ -3,6 +3,7 @@
 import ferrata.access.models
 import ferrata.alerts.models
 import ferrata.audit.models
+import ferrata.carts.models
 import ferrata.catalog.models
 import ferrata.connections.models
 import ferrata.connections.oauth_models

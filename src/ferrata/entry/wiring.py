@@ -18,6 +18,9 @@ from ferrata.alerts import tasks as alert_tasks
 from ferrata.alerts.service import Alerts, open_alerts
 from ferrata.audit.service import Audit
 from ferrata.audit.tasks import daily_forgetting
+from ferrata.carts.service import Carts
+from ferrata.carts.service import Ground as CartGround
+from ferrata.carts.watch import Watch as CartWatch
 from ferrata.catalog.service import Catalog
 from ferrata.commerce.exchange import Exchange
 from ferrata.connections.clients import Clients
@@ -79,6 +82,8 @@ class Wiring:
     sources: Sources
     alerts: Alerts
     exchange: Exchange
+    carts: Carts
+    cart_watch: CartWatch
     readthrough: ReadThrough
     retention: Retention
     scheduler: Scheduler
@@ -153,6 +158,8 @@ def build(
     traced = telemetry.accepted if telemetry.is_tracing else None
     events = Events(database, clock, profiles, delivery, worker=name, longest_queue=longest_queue, traced=traced, flags=flags)
     exchange = Exchange(into=settings.commerce_currency, rates=open_rates(settings.commerce_rates))
+    public = settings.public_address()
+    carts = Carts(CartGround(database, clock, audit, box, connections, events, exchange, public))
     takers = Takers(events, profiles, Catalog(database, clock, delivery))
     ground = Ground(
         database, clock, audit, box, connections, delivery, takers, name, settings.backfill_most_waiting, source_transport
@@ -188,6 +195,8 @@ def build(
         from_shops,
         alerts,
         exchange,
+        carts,
+        CartWatch(carts, clock),
         readthrough,
         retention,
         scheduler,
