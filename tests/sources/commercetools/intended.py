@@ -61,6 +61,13 @@ INTENDED = (
         lambda theirs, ours: theirs == 0 and ours is None,
     ),
     Intended(
+        "categories of a product",
+        r"/catalog-categories .*",
+        "the categories of a product are told with it, so that Klaviyo can put it there",
+        _more,
+        cases="product-.*",
+    ),
+    Intended(
         "euro",
         r"/catalog-.*/custom_metadata/(price|currency)_json/(price|currency)_(HR|BG)",
         "Croatia and Bulgaria have the euro",

@@ -1,4 +1,4 @@
-"""Many stores of one Ferrata, each with its own commercetools project and its own account in the sandbox: cases run side by side."""
+"""Many stores of one Ferrata, each with its own commercetools project and its own account in the sandbox."""
 
 import asyncio
 import json

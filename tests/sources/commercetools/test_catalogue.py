@@ -24,13 +24,22 @@ async def _changes(mock: CommercetoolsMock, told: dict[str, Any], **values: Any)
     return (await mapped(mock, settings(**values), told)).catalog
 
 
+async def _sold(mock: CommercetoolsMock, told: dict[str, Any], **values: Any) -> list[CatalogChange]:
+    """The item, then its variants."""
+    return [each for each in await _changes(mock, told, **values) if each.kind != "category"]
+
+
 def _priced(mock: CommercetoolsMock, *prices: dict[str, Any]) -> None:
     mock.resources["products"]["shirt"]["masterData"]["current"]["masterVariant"]["prices"] = list(prices)
 
 
 class TestAProduct:
     async def test_that_is_published_is_an_item_with_all_its_variants(self, mock: CommercetoolsMock) -> None:
-        item, *variants = await _changes(mock, PUBLISHED)
+        women, pants, item, *variants = await _changes(mock, PUBLISHED)
+        assert [(each.kind, each.attributes["name"]) for each in (women, pants)] == [
+            ("category", "Women"),
+            ("category", "Women > Pants"),
+        ]
         assert (item.external_id, item.action, item.version) == ("shirt", "put", 9)
         assert item.relationships.categories == ("pants", "women")
         assert item.relationships.variants == ("SKU-shirt", "SKU-shirt-2")
@@ -64,7 +73,7 @@ class TestAProduct:
     async def test_without_a_sku_says_that_its_variant_cannot_be_named(self, mock: CommercetoolsMock) -> None:
         del mock.resources["products"]["shirt"]["masterData"]["current"]["masterVariant"]["sku"]
         found = await mapped(mock, settings(), PUBLISHED)
-        assert [each.kind for each in found.catalog] == ["item", "variant"]
+        assert [each.kind for each in found.catalog] == ["category", "category", "item", "variant"]
         assert "no SKU" in found.skipped[0].why
 
 
@@ -73,26 +82,26 @@ class TestAPrice:
         group, channel = {"typeId": "customer-group", "id": "vip"}, {"typeId": "channel", "id": "outlet"}
         cheap = {"value": shop.money(1)}
         _priced(mock, cheap | {"customerGroup": group}, cheap | {"channel": channel}, {"value": shop.money(1200)})
-        assert (await _changes(mock, PUBLISHED))[0].attributes["price"] == 12
+        assert (await _sold(mock, PUBLISHED))[0].attributes["price"] == 12
         outlet = {"prices": {"channel": "outlet"}}
-        assert (await _changes(mock, PUBLISHED, product=outlet))[0].attributes["price"] == 0.01
+        assert (await _sold(mock, PUBLISHED, product=outlet))[0].attributes["price"] == 0.01
 
     async def test_that_is_discounted_is_what_is_paid(self, mock: CommercetoolsMock) -> None:
         _priced(mock, {"value": shop.money(1200), "discounted": {"value": shop.money(999)}})
-        assert (await _changes(mock, PUBLISHED))[0].attributes["price"] == 9.99
+        assert (await _sold(mock, PUBLISHED))[0].attributes["price"] == 9.99
 
     async def test_of_the_merchants_country_is_preferred(self, mock: CommercetoolsMock) -> None:
         _priced(mock, {"value": shop.money(1200)}, {"value": shop.money(1300), "country": "AT"})
-        assert (await _changes(mock, PUBLISHED, product={"prices": {"country": "AT"}}))[0].attributes["price"] == 13
-        assert (await _changes(mock, PUBLISHED))[0].attributes["price"] == 12
+        assert (await _sold(mock, PUBLISHED, product={"prices": {"country": "AT"}}))[0].attributes["price"] == 13
+        assert (await _sold(mock, PUBLISHED))[0].attributes["price"] == 12
 
     async def test_that_stands_alone_is_found_by_sku(self, mock: CommercetoolsMock) -> None:
         mock.put("products", [shop.product(priceMode="Standalone", variants=2)])
         mock.put("standalone-prices", [{"id": "s", "sku": "SKU-shirt", "value": shop.money(4200), "active": True}])
-        item, first, second = await _changes(mock, PUBLISHED)
+        item, first, second = await _sold(mock, PUBLISHED)
         assert (item.attributes["price"], first.attributes["price"], second.attributes["price"]) == (42, 42, 0)
         told = shop.message("StandalonePriceValueChanged", "standalone-price", "s", sku="SKU-shirt", value=shop.money(4200))
-        assert [each.external_id for each in await _changes(mock, told)] == ["shirt", "SKU-shirt", "SKU-shirt-2"]
+        assert [each.external_id for each in await _sold(mock, told)] == ["shirt", "SKU-shirt", "SKU-shirt-2"]
 
 
 class TestACategory:
@@ -122,7 +131,7 @@ class TestStock:
         for id_ in ("c", "general"):
             (change,) = await _changes(mock, shop.change("ResourceUpdated", "inventory-entry", id_), product=chosen)
             assert change.attributes["inventory_quantity"] == 0
-        assert (await _changes(mock, PUBLISHED, product=chosen))[1].attributes["inventory_quantity"] == 0
+        assert (await _sold(mock, PUBLISHED, product=chosen))[1].attributes["inventory_quantity"] == 0
 
     async def test_of_several_channels_is_added_up(self, mock: CommercetoolsMock) -> None:
         mock.put("inventory", [self._entry("a", 3, "a"), self._entry("b", 4, "b"), self._entry("x", 9, "x")])

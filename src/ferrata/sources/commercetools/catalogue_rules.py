@@ -81,7 +81,17 @@ def product_changes(known: Json, found: Found, read_at: datetime) -> Mapped:
         return listed(variant["prices"]) if isinstance(variant.get("prices"), list) else None
 
     catalog, skipped = products.changes(known, found.settings, prices_of, read_at, found.at)
-    return Mapped(catalog=catalog, skipped=skipped)
+    return Mapped(catalog=(*_categories_of(known, found, read_at), *catalog), skipped=skipped)
+
+
+def _categories_of(known: Json, found: Found, read_at: datetime) -> list[CatalogChange]:
+    """The categories that came along: Klaviyo takes no item in a category that it does not have."""
+    by_id: dict[str, CatalogChange] = {}
+    for chain in taxonomy.chains(known):
+        for each, above in chain:
+            change = category_change({**each, "ancestors": above}, found, read_at)
+            by_id.setdefault(change.external_id, change)
+    return list(by_id.values())
 
 
 def inventory_lookups(seen: Notification, found: Found) -> Sequence[Lookup]:

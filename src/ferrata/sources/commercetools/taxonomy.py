@@ -35,6 +35,16 @@ def ids_of_product(product: Json) -> tuple[str, ...]:
     return tuple(dict.fromkeys(id_ for id_ in map(id_of, [*references, *above]) if id_))
 
 
+def chains(product: Json) -> list[list[tuple[Json, list[Json]]]]:
+    """For each category of a product that came along with it: all categories from the root down, each with those above it."""
+    found = []
+    for reference in listed(data_of(product).get("categories")):
+        chain = [_expanded(each) for each in [*listed(_expanded(reference).get("ancestors")), reference]]
+        if all(each.get("name") for each in chain):
+            found.append([(each, chain[:depth]) for depth, each in enumerate(chain)])
+    return found
+
+
 def data_of(product: Any) -> Json:
     """What of a product is published: of a product its current data, of a projection itself."""
     if not isinstance(product, dict):
