@@ -108,7 +108,8 @@ class TestAGet:
 
 async def _try_everything(town: Town, headers: dict[str, str]) -> None:
     """The first store's ids in every place; the store named in the header, then not named, then as the last choice."""
-    before, tried, wrong = await town.rows(), 0, []
+    before, tried = await town.rows(), 0
+    wrong: list[tuple[object, ...]] = []
     for door in every_door(town.doors):
         if _ends_the_session(door):
             continue

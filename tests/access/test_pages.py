@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from ferrata.access.schemas import Role
+from ferrata.access.schemas import Right, Role
 from tests.access.people import person
 from tests.browser import Complaints, accessibility_problems, overflows_sideways, serve
 from tests.doors import PASSWORD, Doors
@@ -144,7 +144,7 @@ class TestTokens:
         await page.reload()
         assert secret not in await page.content()
         (token,) = await doors.wiring.access.tokens.all()
-        assert (token.rights, token.store_id) == ({"delivery:read"}, "default")
+        assert (token.rights, token.store_id) == (frozenset({Right.DELIVERY_READ}), "default")
         await page.get_by_role("link", name="New secret for shop-backend").click()
         await fine(page)
         await page.get_by_label("The old secret ends").select_option("0")

@@ -25,6 +25,8 @@ PUBLIC = {
     "GET /new-password/{secret}",
     "GET /setup",
     "GET /sign-in",
+    "GET /sign-in/oidc",
+    "GET /sign-in/oidc/callback",
     "GET /static/{version}/{name:path}",
     "GET /ui/patterns",
     "GET /ui/patterns/live",

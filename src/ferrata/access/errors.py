@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from ferrata.infra.errors import Conflict, Forbidden, Rejected, Unauthenticated
+from ferrata.infra.errors import Conflict, Forbidden, Rejected, Transient, Unauthenticated
 
 
 class LacksRight(Forbidden):
@@ -110,3 +110,21 @@ class WrongPassword(Rejected):
     """The old password is another one."""
 
     code, status = "wrong_password", 403
+
+
+class ProviderRefused(Rejected):
+    """The OpenID provider does not vouch for this sign-in."""
+
+    code, status = "provider_refused", 403
+
+
+class NobodyHere(Forbidden):
+    """Nobody has this e-mail address here. Ask an administrator, or an owner or admin of your store, for an invitation."""
+
+    code = "nobody_here"
+
+
+class ProviderUnavailable(Transient):
+    """The OpenID provider does not answer as it should. Try again, or sign in with a password."""
+
+    code = "provider_unavailable"

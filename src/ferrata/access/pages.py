@@ -18,14 +18,16 @@ from ferrata.ui.render import Pages
 HOME, FIRST_PAGE = "/ui", "/"
 
 
-def router(pages: Pages, access: Access) -> APIRouter:
+def router(pages: Pages, access: Access, provider: str | None = None) -> APIRouter:
+    """``provider``: the name of the OpenID provider that may be signed in with, if there is one."""
     routes = APIRouter(include_in_schema=False, dependencies=[Depends(public)])
 
     @routes.get("/sign-in")
     async def sign_in_page(request: Request, next: str = HOME) -> Response:
         if await access.first_administrator.is_needed():
             return RedirectResponse("/setup", status_code=303)
-        return pages.page(request, "access/sign_in.html", next=local_path(next, HOME), email="", error=None)
+        wanted = local_path(next, HOME)
+        return pages.page(request, "access/sign_in.html", next=wanted, email="", error=None, provider=provider)
 
     @routes.post("/sign-in")
     async def sign_in(
@@ -38,9 +40,8 @@ def router(pages: Pages, access: Access) -> APIRouter:
         try:
             signed_in = await access.sign_in(email, password, browser_of(request))
         except (NotSignedIn, TooManyGuesses) as error:
-            page = pages.page(
-                request, "access/sign_in.html", status_code=error.status, next=wanted, email=email, error=error.message
-            )
+            shown = {"email": email, "error": error.message, "provider": provider}
+            page = pages.page(request, "access/sign_in.html", status_code=error.status, next=wanted, **shown)
             if error.retry_after_seconds is not None:
                 page.headers["Retry-After"] = str(round(error.retry_after_seconds))
             return page

@@ -43,9 +43,9 @@ class Passwords:
             return await asyncio.to_thread(self._hash.hash, password)
 
     async def verify(self, password: str, password_hash: str | None) -> bool:
-        """Whether they belong together. Without a hash (nobody has that address) it takes as long, and is False."""
+        """Whether they belong together. Without a hash (no such address, or no password) it takes as long, and is False."""
         if self._nobody is None:
             self._nobody = await self.hash("nobody has this password")
         async with self._turns:
             fits = await asyncio.to_thread(self._hash.verify, password[: LONGEST + 1], password_hash or self._nobody)
-        return fits and password_hash is not None
+        return fits and bool(password_hash)

@@ -188,6 +188,17 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class OidcAttempt:
+    """A sign-in with an OpenID provider that was begun, until it is ended."""
+
+    browser_hash: str
+    nonce: str
+    verifier: str
+    wanted: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """One browser in which a person is signed in. The secret that the browser holds is not here."""
 

@@ -5,6 +5,8 @@ from ferrata.access.explanation import Explanation, explain_person, explain_toke
 from ferrata.access.first_administrator import FirstAdministrator
 from ferrata.access.invitations import Invitations
 from ferrata.access.members import Members
+from ferrata.access.oidc import Oidc
+from ferrata.access.oidc_provider import Registration
 from ferrata.access.own_roles import OwnRoles
 from ferrata.access.passwords import Passwords
 from ferrata.access.people import People
@@ -20,7 +22,15 @@ from ferrata.kit.clock import Clock
 
 
 class Access:
-    def __init__(self, database: Database, clock: Clock, audit: Audit, passwords: Passwords | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        audit: Audit,
+        passwords: Passwords | None = None,
+        registration: Registration | None = None,
+    ) -> None:
+        """``registration``: at an OpenID provider with which people may sign in."""
         passwords = passwords or Passwords()
         self._database = database
         self._clock = clock
@@ -30,6 +40,11 @@ class Access:
         self.members = Members(database, clock, audit)
         self.roles = OwnRoles(database, clock, audit)
         self.invitations = Invitations(database, clock, audit, self.people, self.members)
+        self.oidc = (
+            Oidc(database, clock, audit, people=self.people, sessions=self.sessions, registration=registration)
+            if registration
+            else None
+        )
         self.resets = Resets(database, clock, audit, self.people, passwords)
         self.first_administrator = FirstAdministrator(database, clock, self.people)
 

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import ferrata
 from ferrata.access import api as session_api
-from ferrata.access import link_pages, member_pages, people_api, people_pages, profile_pages, token_api, token_pages
+from ferrata.access import link_pages, member_pages, oidc_pages, people_api, people_pages, profile_pages, token_api, token_pages
 from ferrata.access import pages as access_pages
 from ferrata.access.http import declared_rights
 from ferrata.access.revealed import Revealed
@@ -97,7 +97,9 @@ def create_app(wiring: Wiring) -> Application:
 def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
     behind_sign_in = [Depends(Frame(wiring.connections, wiring.delivery))]
     app.include_router(front.router(wiring))
-    app.include_router(access_pages.router(wiring.pages, wiring.access))
+    oidc = wiring.access.oidc
+    app.include_router(access_pages.router(wiring.pages, wiring.access, oidc.registration.name if oidc else None))
+    app.include_router(oidc_pages.router(wiring.pages, oidc, secure=wiring.settings.has_secure_cookies()))
     app.include_router(link_pages.router(wiring.pages, wiring.access))
     app.include_router(session_api.router(wiring.access))
     app.include_router(people_api.router(wiring.access, wiring.settings.public_address()))

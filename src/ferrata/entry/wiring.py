@@ -12,6 +12,7 @@ from httpx2 import AsyncBaseTransport
 import ferrata.entry.tables  # noqa: F401 - the migration needs every room's tables
 from ferrata.access.cookies import Cookies
 from ferrata.access.http import Gate
+from ferrata.access.oidc import registration_of
 from ferrata.access.passwords import Passwords
 from ferrata.access.service import Access
 from ferrata.alerts import tasks as alert_tasks
@@ -144,7 +145,7 @@ def build(
     telemetry = open_telemetry(clock, str(settings.otel_endpoint) if settings.otel_endpoint else None, name)
     database.committing = telemetry.committing
     audit = Audit(database, clock, kept_for=timedelta(days=settings.audit_retention_days))
-    access = Access(database, clock, audit, passwords)
+    access = Access(database, clock, audit, passwords, registration_of(settings))
     clients = Clients(settings, transport)
     connections = Connections(database, clock, audit, keys=Keys(box, clock), clients=clients)
     oauth = open_oauth(settings, database, clock, audit, box=box, connections=connections, clients=clients)

@@ -293,6 +293,31 @@ class Settings(BaseSettings):
         pattern="^(auto|json|text)$",
         description="json, text, or auto: text on a terminal, json elsewhere.",
     )
+    oidc_issuer: str | None = Field(
+        None,
+        max_length=255,
+        pattern="^https?://[^\\s?#]+$",
+        validation_alias=_named("OIDC_ISSUER"),
+        description="The issuer of an OpenID provider, exactly as its discovery document names it: people may sign in with it.",
+    )
+    oidc_client_id: str | None = Field(
+        None, validation_alias=_named("OIDC_CLIENT_ID"), description="How the OpenID provider knows this Ferrata."
+    )
+    oidc_client_secret: SecretStr | None = Field(
+        None, validation_alias=_named("OIDC_CLIENT_SECRET"), description="The secret that belongs to FERRATA_OIDC_CLIENT_ID."
+    )
+    oidc_name: str = Field(
+        "your organisation",
+        max_length=60,
+        validation_alias=_named("OIDC_NAME"),
+        description="What the button on the sign-in page calls the OpenID provider.",
+    )
+    oidc_domains: str = Field(
+        "",
+        validation_alias=_named("OIDC_DOMAINS"),
+        description="Domains, separated by commas: whoever has a verified e-mail address there may come in by the OpenID "
+        "provider without an invitation, as a member without any role. Default: nobody.",
+    )
     metrics_token: SecretStr | None = Field(
         None,
         validation_alias=_named("METRICS_TOKEN"),
