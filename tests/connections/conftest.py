@@ -48,6 +48,8 @@ class Klaviyo:
     async def answer(self, request: httpx2.Request) -> httpx2.Response:
         self.seen.append(request)
         found = self.answers[request.url.path]
+        if callable(found):
+            found = found(request)
         if isinstance(found, Exception):
             raise found
         return httpx2.Response(found.status_code, headers=found.headers, content=found.content)

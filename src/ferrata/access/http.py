@@ -124,14 +124,13 @@ async def store_of(request: Request) -> str:
         NotFound: there is no such store.
     """
     who = await principal(request)
-    named = named_store(request)
+    named, choose = named_store(request), gate_of(request).choose_store
     if who.store_id is not None:
         if named and named != who.store_id:
             raise OtherStore(f"This token belongs to the store {who.store_id!r}.")
-        return who.store_id
+        return await choose(who.store_id)
     if who.kind == "person" and not who.rights:
-        return _seated(who, named, request.cookies.get(STORE_COOKIE))
-    choose = gate_of(request).choose_store
+        return await choose(_seated(who, named, request.cookies.get(STORE_COOKIE)))
     if named is None and who.kind == "person" and (chosen := request.cookies.get(STORE_COOKIE)):
         try:
             return await choose(chosen)

@@ -46,6 +46,10 @@ class Connecting:
         """
         return await self._trials.trial(read_key(key))
 
+    async def count_test(self, store_id: str) -> None:
+        """Count a test of the store's own connection. Raises NotConnected, TooManyTests."""
+        await self._trials.count((await self._shelf.one(store_id)).quota_id)
+
     async def complete(self, store_id: str, key: str, metric_id: str, *, actor: Actor) -> Connection:
         """Connect a store with this key and conversion metric, or change either. The key is tested again first.
 

@@ -20,7 +20,13 @@ class KeyRefused(Rejected):
 class KeyUntested(Transient):
     """Klaviyo could not be asked about this key."""
 
-    code = "key_untested"
+    code, status = "key_untested", 502
+
+
+class KlaviyoBusy(KeyUntested):
+    """Klaviyo asks to wait before this account is asked again."""
+
+    code, status = "klaviyo_busy", 429
 
 
 class TooManyTests(FerrataError):
@@ -61,6 +67,12 @@ class NoKeyToRotate(Conflict):
     """This store is connected by OAuth: its tokens renew themselves, and there is no key to replace."""
 
     code = "no_key_to_rotate"
+
+
+class IntegrationNotFound(NotFound):
+    """Klaviyo integration not found: this store is not connected."""
+
+    code = "integration_not_found"
 
 
 class StoreExists(Conflict):

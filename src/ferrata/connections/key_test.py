@@ -4,11 +4,11 @@
 knows it; a second question, for metrics, shows whether it can do anything here.
 """
 
-from ferrata.connections.errors import KeyRefused, KeyUntested
+from ferrata.connections.errors import KeyRefused, KeyUntested, KlaviyoBusy
 from ferrata.connections.schemas import Tested
 from ferrata.infra.errors import FerrataError
 from ferrata.klaviyo import Document, Klaviyo, KlaviyoError, NeedsReconnect, Rejected
-from ferrata.klaviyo.errors import MissingScope
+from ferrata.klaviyo.errors import MissingScope, Throttled
 
 NO_ACCOUNT_SCOPE = "The key lacks the scope accounts:read, so the account's name and currency are not known."
 NO_SCOPES = "Klaviyo knows this key, but it has neither accounts:read nor metrics:read. Events will need events:write."
@@ -40,7 +40,8 @@ def asked_in_vain(error: KlaviyoError) -> FerrataError:
     """What to tell whoever asked about a key: it was refused, or Klaviyo could not be asked now."""
     if isinstance(error, NeedsReconnect | Rejected):
         return KeyRefused(f"Failed to validate API key: Klaviyo does not accept this key: {error.outcome.reason.rstrip('.')}.")
-    untested = KeyUntested(f"Klaviyo could not be asked about this key: {error.outcome.reason.rstrip('.')}. Try again later.")
+    make = KlaviyoBusy if isinstance(error, Throttled) else KeyUntested
+    untested = make(f"Klaviyo could not be asked about this key: {error.outcome.reason.rstrip('.')}. Try again later.")
     untested.retry_after_seconds = error.retry_after_seconds or untested.retry_after_seconds
     return untested
 

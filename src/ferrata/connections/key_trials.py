@@ -101,6 +101,13 @@ class KeyTrials:
             self._remembered.pop(next(iter(self._remembered)))
         self._remembered[fingerprint(key)] = _Remembered(trial, now + REMEMBER_SECONDS)
 
+    async def count(self, quota_id: str) -> None:
+        """Raises TooManyTests."""
+        now = self._clock.now()
+        wait = await self._database.write(lambda transaction: TESTS.take(transaction, _counted(quota_id), now))
+        if wait is not None:
+            raise TooManyTests(wait)
+
     async def _take(self, auth: Auth, quota_id: str | None) -> str:
         """Count a test for the account, if it is known whose key this is, else for the key. Raises TooManyTests."""
         now = self._clock.now()

@@ -14,6 +14,7 @@ from ferrata.connections.connecting import Connecting
 from ferrata.connections.errors import KeyRefused, NotConnected
 from ferrata.connections.key_trials import KeyTrials
 from ferrata.connections.keys import Keys
+from ferrata.connections.metrics import MetricChoices
 from ferrata.connections.rotation import Rotation
 from ferrata.connections.schemas import (
     Connection,
@@ -24,6 +25,7 @@ from ferrata.connections.schemas import (
     StatusListener,
     Store,
 )
+from ferrata.connections.scopes import find_scopes
 from ferrata.connections.shelf import Shelf, carried_over
 from ferrata.connections.stores import Stores
 from ferrata.infra.database import Database
@@ -125,6 +127,40 @@ class Connections:
     def client(self, credential: Credential) -> Klaviyo:
         """The client for this credential; the same one each time, on one pool for all."""
         return self._clients.client(credential)
+
+    def single(self, auth: Auth) -> Klaviyo:
+        """A client for somebody who tries a key."""
+        return self._clients.single(auth)
+
+    async def client_of(self, store_id: str) -> Klaviyo:
+        """A client for the store's own connection. Raises NotConnected, Undecryptable."""
+        credential = await self.credential(store_id)
+        if credential is None:
+            raise NotConnected
+        return self.client(credential)
+
+    async def metrics(self, store_id: str) -> MetricChoices:
+        """What the connected account can count as a conversion. Raises NotConnected, KeyRefused, KeyUntested."""
+        return await self._trials.metrics(await self.client_of(store_id))
+
+    async def check_scopes(self, store_id: str, *, actor: Actor) -> Connection:
+        """Ask Klaviyo anew what the connection may do, and keep the answer.
+
+        Raises:
+            NotConnected: there is nothing to ask with.
+            TooManyTests: 15 questions within a minute.
+        """
+        kept = await self._shelf.one(store_id)
+        client = await self.client_of(store_id)
+        await self._trials.count(kept.quota_id)
+        found = await find_scopes(client)
+        seen = replace(kept.seen, scopes=found, scopes_checked_at=self._clock.now())
+        await self._shelf.learn(kept, replace(kept, seen=seen), actor)
+        return seen
+
+    async def is_connected(self, store_id: str) -> bool:
+        """Whether there is a key or an installation, be it good or refused."""
+        return await self._shelf.find(store_id) is not None
 
     async def connection(self, store_id: str) -> Connection:
         """What is known of the store's connection. Raises NotFound if there is no such store."""

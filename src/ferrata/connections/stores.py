@@ -10,7 +10,7 @@ from ferrata.audit.schemas import SYSTEM, Actor
 from ferrata.audit.service import Audit
 from ferrata.connections import store_rows as rows
 from ferrata.connections.errors import LastStore, StoreArchived, StoreExists
-from ferrata.connections.schemas import Store, StoreFilter, StoreOverview
+from ferrata.connections.schemas import Status, Store, StoreFilter, StoreOverview
 from ferrata.connections.store_checks import check, check_confirmation
 from ferrata.infra.database import Database
 from ferrata.infra.errors import NotFound
@@ -70,6 +70,10 @@ class Stores:
             Rejected: the cursor is not one of ours.
         """
         return await self._database.read(lambda transaction: rows.page_of_stores(transaction, wanted, cursor, limit))
+
+    async def counts(self, ids: frozenset[str] | None = None) -> dict[Status, int]:
+        """How many stores in use there are of each status; ``ids`` None: all of them."""
+        return await self._database.read(lambda transaction: rows.counts(transaction, ids))
 
     async def choose(self, named: str | None) -> str:
         """The id of the store that is named, else of the first.

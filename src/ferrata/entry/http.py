@@ -15,7 +15,8 @@ from ferrata.access.revealed import Revealed
 from ferrata.alerts import api as alerts_api
 from ferrata.alerts import pages as alert_pages
 from ferrata.carts import api as carts_api
-from ferrata.connections import oauth_api, oauth_pages
+from ferrata.connections import api as connections_api
+from ferrata.connections import oauth_api, oauth_pages, store_api
 from ferrata.connections import pages as connections_pages
 from ferrata.dashboard import pages as overview_pages
 from ferrata.dashboard.service import Dashboard
@@ -107,6 +108,8 @@ def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
     for pages in _pages(wiring):
         app.include_router(pages, dependencies=behind_sign_in)
     app.include_router(delivery_api.router(wiring.delivery, wiring.connections, DeadLetterChanges(wiring.delivery, wiring.audit)))
+    app.include_router(connections_api.router(wiring.connections))
+    app.include_router(store_api.router(wiring.connections))
     app.include_router(oauth_api.router(wiring.oauth, wiring.connections))
     app.include_router(readthrough_api.router(wiring.readthrough, wiring.events))
     app.include_router(events)
