@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from ferrata.catalog import store
 from ferrata.catalog.recording import Recording
-from ferrata.catalog.rules import check, thing_id
+from ferrata.catalog.rules import check, key_of, thing_id
 from ferrata.catalog.schemas import CatalogChange, Counts, Kind, Presence, Recorded, Thing, ThingFilter
 from ferrata.delivery.schemas import Delivery, Family, Story
 from ferrata.delivery.service import DeliveryService
@@ -14,6 +14,8 @@ from ferrata.infra.database import Database
 from ferrata.infra.errors import NotFound
 from ferrata.infra.paging import Page
 from ferrata.kit.clock import Clock
+
+MOST_VARIANTS = 100
 
 
 class Catalog:
@@ -58,6 +60,16 @@ class Catalog:
     async def deliveries(self, things: Sequence[Thing]) -> dict[str, Delivery]:
         """The newest delivery of each, by its id."""
         return await self._delivery.states([thing.delivery_id for thing in things if thing.delivery_id])
+
+    async def told(self, thing: Thing) -> list[Delivery]:
+        """Every delivery of it that retention has not deleted, newest first."""
+        return await self._delivery.of_thing(thing.store_id, Family.CATALOG, key_of(thing.kind, thing.external_id))
+
+    async def variants(self, thing: Thing) -> tuple[Thing, ...]:
+        """The first hundred variants of an item."""
+        if thing.kind != "item":
+            return ()
+        return (await self.page(ThingFilter(thing.store_id, kind="variant", item=thing.external_id), None, MOST_VARIANTS)).rows
 
     async def story(self, thing: Thing) -> Story | None:
         """What became of its newest delivery; None where nothing was delivered yet, or that has been forgotten."""

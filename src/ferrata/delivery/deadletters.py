@@ -50,7 +50,7 @@ def page(connection: Connection, filter_: Filter, cursor: str | None, limit: int
 
 
 def _letter(family: str, subject_json: str, id_: str, *others: Any) -> DeadLetter:
-    return DeadLetter(id_, FAMILIES[Family(family)].title(subject_json), *others)
+    return DeadLetter(id_, Family(family), FAMILIES[Family(family)].title(subject_json), *others)
 
 
 def groups(connection: Connection, store_id: str) -> list[DeadGroup]:

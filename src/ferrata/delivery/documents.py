@@ -62,6 +62,7 @@ class ProbeDocument(Document):
 
 class DeadLetterDocument(Document):
     id: str
+    family: Family
     title: str = Field(description="What it is: of an event, its name.")
     person: str
     unique_id: str

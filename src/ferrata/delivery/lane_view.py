@@ -32,11 +32,6 @@ class LaneView:
     next_at: datetime | None
 
     @property
-    def label(self) -> str:
-        """What people call the lane."""
-        return FAMILIES[self.lane.family].label
-
-    @property
     def noun(self) -> str:
         """What people call one of the things that it sends."""
         return FAMILIES[self.lane.family].noun

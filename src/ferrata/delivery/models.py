@@ -61,6 +61,14 @@ deliveries = Table(
         postgresql_where=Column("state") == "held",
     ),
     Index(
+        "ix_deliveries_of_thing",  # what is told of one thing or profile; events are found by themselves
+        "store_id",
+        "person",
+        "id",
+        sqlite_where=Column("family") != "events",
+        postgresql_where=Column("family") != "events",
+    ),
+    Index(
         "ix_deliveries_dead",
         "store_id",
         "finished_at",

@@ -19,7 +19,7 @@ _DELIVERY = (
     deliveries.c.id, deliveries.c.store_id, deliveries.c.state, deliveries.c.attempts, deliveries.c.accepted_at,
     deliveries.c.finished_at, deliveries.c.next_at, deliveries.c.reason_code, deliveries.c.reason_pointer,
     deliveries.c.reason_detail, deliveries.c.batch_id, deliveries.c.earlier_batches, deliveries.c.form,
-    deliveries.c.superseded_by,
+    deliveries.c.superseded_by, deliveries.c.family, deliveries.c.person,
 )  # fmt: skip
 
 
@@ -42,9 +42,19 @@ def _delivery(row: Any) -> Delivery:
         reason_pointer=row.reason_pointer,
         reason_detail=row.reason_detail,
         batch_ids=tuple(batch_ids),
+        family=Family(row.family),
+        person=row.person,
         form=row.form,
         superseded_by=row.superseded_by,
     )
+
+
+def of_thing(connection: Connection, store_id: str, family: Family, person: str, limit: int) -> list[Delivery]:
+    """Deliveries of one person's changes, or of one thing's, newest first; not of events, which are found by themselves."""
+    mine = (deliveries.c.store_id == store_id, deliveries.c.person == person, deliveries.c.family == family.value)
+    # Said once more as a literal, so that the partial index serves.
+    query = select(*_DELIVERY).where(*mine, deliveries.c.family != literal_column("'events'"))
+    return [_delivery(row) for row in connection.execute(query.order_by(deliveries.c.id.desc()).limit(limit))]
 
 
 def story(connection: Connection, id_: str) -> Story | None:

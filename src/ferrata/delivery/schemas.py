@@ -23,6 +23,9 @@ class Family(StrEnum):
     CATALOG = "catalog"
 
 
+LABELS = {Family.EVENTS: "Events", Family.PROFILES: "Profiles", Family.CATALOG: "Catalogue"}
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class LaneKey:
     """Names a lane: one store x endpoint family."""
@@ -99,8 +102,20 @@ class Delivery:
     reason_pointer: str | None
     reason_detail: str | None
     batch_ids: tuple[str, ...] = ()
+    family: Family = Family.EVENTS
+    person: str = ""
     form: str = ""  # in which its family sent it last; see ``families``
     superseded_by: str | None = None  # a newer delivery of the same thing
+
+    @property
+    def standing(self) -> tuple[str, str | None]:
+        """The pages' word for how it stands, and a note."""
+        if self.state is State.SUPERSEDED:
+            return "not_sent", "a newer one tells it all"
+        if self.state is State.HELD:
+            return "not_sent", "held back"
+        note = f"tried {self.attempts} ×" if self.state is State.WAITING and self.attempts else None
+        return self.state.value, self.reason_code if self.state is State.DEAD else note
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +186,11 @@ class Lane:
     last_success_at: datetime | None
     windows: tuple[Window, ...] = ()
 
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return LABELS[self.family]
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -187,6 +207,7 @@ class Filter:
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     id: str
+    family: Family
     title: str
     person: str
     unique_id: str
@@ -196,6 +217,11 @@ class DeadLetter:
     reason_code: str
     reason_pointer: str | None
     reason_detail: str | None
+
+    @property
+    def href(self) -> str:
+        """Where its story is told."""
+        return f"/ui/events/{self.id}" if self.family is Family.EVENTS else f"/ui/deliveries/{self.id}"
 
 
 @dataclass(frozen=True, slots=True)

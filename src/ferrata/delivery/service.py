@@ -176,6 +176,10 @@ class DeliveryService:
         wanted = list(ids)
         return await self._db.read(lambda connection: queries.states(connection, wanted))
 
+    async def of_thing(self, store_id: str, family: Family, person: str, limit: int = 50) -> list[Delivery]:
+        """The deliveries of one thing of the catalogue, or of one person's profile, newest first."""
+        return await self._db.read(lambda connection: queries.of_thing(connection, store_id, family, person, limit))
+
     async def story(self, id_: str) -> Story | None:
         return await self._db.read(lambda connection: queries.story(connection, id_))
 

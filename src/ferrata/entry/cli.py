@@ -17,6 +17,7 @@ from ferrata.access import store_commands
 from ferrata.alerts import commands as alerts
 from ferrata.audit import commands as audit
 from ferrata.audit.schemas import COMMAND_LINE
+from ferrata.catalog import commands as catalog
 from ferrata.connections import commands as connections
 from ferrata.connections import oauth_commands
 from ferrata.delivery import commands as delivery
@@ -117,6 +118,7 @@ app.command(connection_commands)
 app.command(events.events())
 app.command(alerts.alerts(room(lambda wiring: alerts.Desk(wiring.alerts, wiring.connections))))
 app.command(flags.flags(room(lambda wiring: flags.Desk(wiring.connections, wiring.flags, wiring.events))))
+app.command(catalog.catalog(room(lambda wiring: catalog.Desk(wiring.connections, wiring.catalog))))
 app.command(delivery.lanes(room(_delivery_desk)))
 app.command(delivery.dead_letters(room(_delivery_desk)))
 app.command(sources.sources(room(_sources_desk)))

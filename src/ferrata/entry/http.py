@@ -15,13 +15,19 @@ from ferrata.access.revealed import Revealed
 from ferrata.alerts import api as alerts_api
 from ferrata.alerts import pages as alert_pages
 from ferrata.carts import api as carts_api
+<<<<<<< HEAD
 from ferrata.connections import api as connections_api
 from ferrata.connections import oauth_api, oauth_pages, store_api
+=======
+from ferrata.catalog import api as catalog_api
+from ferrata.catalog import pages as catalog_pages
+from ferrata.connections import oauth_api, oauth_pages
+>>>>>>> c9afaf7 (The catalogue has its pages, its API and its commands; changes of profiles and things have their stories)
 from ferrata.connections import pages as connections_pages
 from ferrata.dashboard import pages as overview_pages
 from ferrata.dashboard.service import Dashboard
 from ferrata.delivery import api as delivery_api
-from ferrata.delivery import dead_letter_pages
+from ferrata.delivery import dead_letter_pages, story_pages
 from ferrata.delivery import pages as lane_pages
 from ferrata.delivery.changes import DeadLetterChanges
 from ferrata.entry import api_docs, front
@@ -111,6 +117,7 @@ def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
     app.include_router(connections_api.router(wiring.connections))
     app.include_router(store_api.router(wiring.connections))
     app.include_router(oauth_api.router(wiring.oauth, wiring.connections))
+    app.include_router(catalog_api.router(wiring.catalog))
     app.include_router(readthrough_api.router(wiring.readthrough, wiring.events))
     app.include_router(events)
     app.include_router(source_door.router(wiring.sources, wiring.clock))
@@ -151,6 +158,8 @@ def _pages(wiring: Wiring) -> Iterator[APIRouter]:
     yield event_pages.router(
         wiring.pages, wiring.events, wiring.delivery, wiring.profiles, clock=wiring.clock, closing=wiring.stopping
     )
+    yield catalog_pages.router(wiring.pages, wiring.catalog)
+    yield story_pages.router(wiring.pages, wiring.delivery)
     changes = DeadLetterChanges(wiring.delivery, wiring.audit)
     yield lane_pages.router(wiring.pages, wiring.delivery, wiring.connections, wiring.clock, wiring.stopping)
     yield dead_letter_pages.router(wiring.pages, wiring.delivery, changes, wiring.clock, wiring.stopping)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 
-from ferrata.delivery.schemas import Delivery, Lane, State
+from ferrata.delivery.schemas import Delivery, Family, Lane, State
 from ferrata.events.schemas import Event, EventRow, Standing
 from ferrata.kit.ids import time_of
 from ferrata.ui.figures import money
@@ -15,7 +15,7 @@ _LARGEST_AMOUNT = Decimal(10) ** 15
 
 def rows(standings: Iterable[Standing], lanes: Sequence[Lane], currency: str) -> list[EventRow]:
     """``lanes`` are the store's: what waits in a parked one is shown as parked. ``currency`` counts where an event names none."""
-    is_parked = any(lane.parked_code for lane in lanes)
+    is_parked = any(lane.parked_code for lane in lanes if lane.family is Family.EVENTS)
     return [_row(standing, is_parked, currency) for standing in standings]
 
 

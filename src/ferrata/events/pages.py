@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from ferrata.access.http import needs, store_of
 from ferrata.access.schemas import Principal, Right
+from ferrata.delivery.schemas import Family
 from ferrata.delivery.service import DeliveryService
 from ferrata.events import listing, story_view
 from ferrata.events.explorer import EventStory
@@ -171,7 +172,8 @@ class EventPages:
     async def _story_of(self, request: Request, who: Principal, store_id: str, event_id: str) -> dict[str, Any]:
         told: EventStory = await self.events.explorer.story(store_id, event_id)
         delivery = told.story.delivery if told.story else None
-        parked = next((lane for lane in await self.delivery.lanes(store_id) if lane.parked_code), None)
+        lanes = await self.delivery.lanes(store_id)
+        parked = next((lane for lane in lanes if lane.parked_code and lane.family is Family.EVENTS), None)
         state, note = listing.state_of(told.event, delivery, is_parked=parked is not None)
         return {
             "event": told.event,

@@ -64,7 +64,7 @@ def _lag(lanes: Sequence[Lane], now: datetime) -> Check:
         # History may take its time, and a lane without a connection is told by klaviyo.key_valid.
         if lane.waiting_live and lane.oldest_at and now - lane.oldest_at > LATE_AFTER and lane.parked_code != NOT_CONNECTED:
             minutes = int((now - lane.oldest_at).total_seconds() // 60)
-            late[lane.store_id] = f"{lane.waiting_live} live events wait in {lane.family}, the oldest for {minutes} min."
+            late[lane.store_id] = f"{lane.waiting_live} live ones wait in {lane.label}, the oldest for {minutes} min."
     if late:
         return Check(
             "delivery.lag", Level.DEGRADED, f"Live events wait for more than 5 minutes in {len(late)} stores.", stores=late
@@ -74,7 +74,7 @@ def _lag(lanes: Sequence[Lane], now: datetime) -> Check:
 
 def _parked(lanes: Sequence[Lane], now: datetime) -> Check:
     parked = {
-        lane.store_id: f"{lane.family} is parked ({lane.parked_code}): {lane.parked_detail}"
+        lane.store_id: f"{lane.label} is parked ({lane.parked_code}): {lane.parked_detail}"
         for lane in lanes
         if lane.parked_code and lane.parked_code != NOT_CONNECTED
     }

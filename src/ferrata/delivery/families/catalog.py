@@ -59,7 +59,6 @@ _STOCK = frozenset({"inventory_policy", "inventory_quantity", "published"})
 
 
 class CatalogFamily:
-    label = "Catalogue"
     noun = "catalogue change"
     single_operation = f"POST {_PATHS['item']}"
     other_operations: Sequence[str] = tuple(

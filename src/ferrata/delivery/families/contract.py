@@ -34,8 +34,6 @@ class Remedy:
 
 
 class EndpointFamily(Protocol):
-    label: str
-    """What people call these deliveries together."""
     noun: str
     """What people call one of them."""
     single_operation: str

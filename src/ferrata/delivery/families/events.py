@@ -45,7 +45,6 @@ _METRIC = msgspec.json.Decoder(_Event)
 
 
 class EventsFamily:
-    label = "Events"
     noun = "event"
     single_operation = "POST /api/events"
     other_operations: Sequence[str] = ()

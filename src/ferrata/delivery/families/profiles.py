@@ -32,7 +32,6 @@ _who = msgspec.json.Decoder(_Who)
 
 
 class ProfilesFamily:
-    label = "Profiles"
     noun = "profile change"
     single_operation = "POST /api/profile-import"
     other_operations: Sequence[str] = ()

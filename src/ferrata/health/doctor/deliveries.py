@@ -27,7 +27,7 @@ async def deliveries(connections: Connections, delivery: DeliveryService, presen
             yield warning(
                 name,
                 f"Parked ({lane.parked_code}): {lane.parked_detail}",
-                f"{lane.waiting + lane.sending} events wait; nothing is lost.",
+                f"{lane.waiting + lane.sending} wait; nothing is lost.",
                 f"Mend the connection; then `ferrata lanes probe --store {lane.store_id}`.",
             )
         else:

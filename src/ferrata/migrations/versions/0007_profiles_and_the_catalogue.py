@@ -54,9 +54,17 @@ def upgrade() -> None:
     )
     for table, column in ADDED:
         op.add_column(table, column)
+    op.create_index(
+        "ix_deliveries_of_thing",
+        "deliveries",
+        ["store_id", "person", "id"],
+        sqlite_where=sa.text("family != 'events'"),
+        postgresql_where=sa.text("family != 'events'"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_deliveries_of_thing", "deliveries")
     for table, column in reversed(ADDED):
         op.drop_column(table, column.name)
     op.drop_table("catalog_awaited")
