@@ -15,14 +15,10 @@ from ferrata.access.revealed import Revealed
 from ferrata.alerts import api as alerts_api
 from ferrata.alerts import pages as alert_pages
 from ferrata.carts import api as carts_api
-<<<<<<< HEAD
-from ferrata.connections import api as connections_api
-from ferrata.connections import oauth_api, oauth_pages, store_api
-=======
 from ferrata.catalog import api as catalog_api
 from ferrata.catalog import pages as catalog_pages
-from ferrata.connections import oauth_api, oauth_pages
->>>>>>> c9afaf7 (The catalogue has its pages, its API and its commands; changes of profiles and things have their stories)
+from ferrata.connections import api as connections_api
+from ferrata.connections import oauth_api, oauth_pages, store_api
 from ferrata.connections import pages as connections_pages
 from ferrata.dashboard import pages as overview_pages
 from ferrata.dashboard.service import Dashboard
