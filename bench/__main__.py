@@ -5,10 +5,10 @@ import json
 import sys
 from pathlib import Path
 
-from bench import acceptance, delivery, document
+from bench import acceptance, delivery, document, stores
 from bench.results import Row, table
 
-BENCHES = [*acceptance.BENCHES, *delivery.BENCHES]
+BENCHES = [*acceptance.BENCHES, *delivery.BENCHES, *stores.BENCHES]
 QUICK = 0.15
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +56,13 @@ class Running:
 
 
 @contextmanager
-def ferrata(*, database: str | None = None, klaviyo: str | None = None) -> Iterator[Running]:
-    """One process that accepts and delivers. ``database``: a URL, else SQLite; ``klaviyo``: the sandbox's URL."""
+def ferrata(
+    *, database: str | None = None, klaviyo: str | None = None, prepare: Callable[[Path], None] | None = None
+) -> Iterator[Running]:
+    """One process that accepts and delivers. ``database``: a URL, else SQLite; ``klaviyo``: the sandbox's URL.
+
+    ``prepare`` is called before it starts, with the folder in which its settings stand in ``.env``.
+    """
     home = Path(tempfile.mkdtemp(prefix="ferrata-bench-"))
     lines = [f"FERRATA_DATA_DIR={home / 'data'}", "FERRATA_ACCEPT_WAIT_MS=0", "FERRATA_LOG_LEVEL=warning"]
     lines += [f"FERRATA_DATABASE_URL={database}"] if database else []
@@ -65,6 +70,8 @@ def ferrata(*, database: str | None = None, klaviyo: str | None = None) -> Itera
     (home / ".env").write_text("\n".join(lines) + "\n")
     port = _free_port()
     try:
+        if prepare:
+            prepare(home)
         with _process([_script("ferrata"), "serve", "--port", str(port)], home) as pid:
             url = f"http://127.0.0.1:{port}"
             _wait_for(port)
