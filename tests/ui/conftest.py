@@ -24,7 +24,7 @@ def chrome(_: Request) -> Chrome:
     here = NavItem("Overview", "/ui/patterns", "overview", "o")
     stores = (StoreChoice("Grat & Gipfel", "#", current=True), StoreChoice("Grat & Gipfel Outlet", "#"))
     return Chrome(
-        navigation=(here, *NAVIGATION[1:3], waiting, NAVIGATION[4]),
+        navigation=(here, *NAVIGATION[1:3], waiting, NAVIGATION[-1]),
         stores=stores,
         person=Person("Mira Keller", "mira.keller@example.com"),
         zone=ZoneInfo("Europe/Berlin"),
