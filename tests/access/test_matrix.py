@@ -46,7 +46,7 @@ class TestEveryRole:
         doors = town.doors
         if role == "custom":
             await doors.wiring.access.roles.create(OWN, "custom", CUSTOM, 50, by=AT_THE_SERVER)
-        somebody = await person(doors, "Somebody", **({} if role == "nowhere" else {OWN: role}))
+        somebody = await person(doors, "Somebody", stores={} if role == "nowhere" else {OWN: role})
         headers = await cookie_of(doors, somebody)
         wrong = []
         for door in guarded_doors(doors):

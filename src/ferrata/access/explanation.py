@@ -37,7 +37,8 @@ def explain_person(person: Person, seats: dict[str, StoreRole], right: Right, st
         steps.append(Step(f"The installation's role {person.role} holds {right}, in every store.", True))
     else:
         reading = " It holds what reads, and nothing else." if person.role is Role.READER else ""
-        steps.append(Step(f"The installation's role {person.role} does not hold {right}.{reading}", False))
+        decides = False if right in INSTALLATION_RIGHTS or store_id is None else None  # else the store's role does
+        steps.append(Step(f"The installation's role {person.role} does not hold {right}.{reading}", decides))
         if right in INSTALLATION_RIGHTS:
             steps.append(Step(f"{right} concerns every store at once, so no role in a store can hold it.", False))
         elif store_id is None:

@@ -171,6 +171,7 @@ async def _allowed(request: Request, who: Principal, right: Right) -> Principal:
         named = named_store(request) if who.rights else None
         who = who.within(named or await store_of(request))
     who.require(right)
+    request.state.asked_right = right  # a stream asks for it again
     if who.store_id is not None or not request.path_params.keys().isdisjoint(STORE_IN_PATH):
         await store_of(request)
     return who

@@ -44,7 +44,7 @@ def _add_members(routes: APIRouter, pages: Pages, access: Access, *, clock: Cloc
             "members": await access.members.all(store_id),
             "open": [link for link in invited if link.is_open(clock.now())],
             "own_id": who.id,
-            "roles": [(role.name, f"{role.name} - {_said(role)}") for role in await _givable(access, store_id, who)],
+            "roles": [(role.name, role.name) for role in await _givable(access, store_id, who)],
             "may_manage": who.may(Right.MEMBERS_MANAGE),
             "invited": revealed.read(request, who),
             "faults": faults,
@@ -83,7 +83,7 @@ def _add_member(routes: APIRouter, pages: Pages, access: Access) -> None:
         values = {
             "member": member,
             "role": role,
-            "roles": [(each.name, f"{each.name} - {_said(each)}") for each in await _givable(access, store_id, who)],
+            "roles": [(each.name, each.name) for each in await _givable(access, store_id, who)],
             "rights": [(each.value, each.value) for each in sorted(Right)],
             "asked": right or Right.CONNECTIONS_MANAGE,
             "explained": await access.explain(member.email, right, store_id, within=store_id) if right else None,
@@ -180,10 +180,6 @@ async def _givable(access: Access, store_id: str, who: Principal) -> list[StoreR
     """The roles that this person may give."""
     every = await access.roles.all(store_id)
     return [role for role in every if role.level <= who.level and role.effective <= who.rights]
-
-
-def _said(role: StoreRole) -> str:
-    return SAID.get(role.name, f"{len(role.effective)} rights that this store chose")
 
 
 def _level(text: str) -> int:

@@ -12,6 +12,7 @@ from ferrata.access import link_pages, member_pages, oidc_pages, people_api, peo
 from ferrata.access import pages as access_pages
 from ferrata.access.http import declared_rights
 from ferrata.access.revealed import Revealed
+from ferrata.access.streams import StillAllowed
 from ferrata.alerts import api as alerts_api
 from ferrata.alerts import pages as alert_pages
 from ferrata.carts import api as carts_api
@@ -165,6 +166,7 @@ def _wrap(app: Application, wiring: Wiring, tell: Teller, note: Noting, events: 
     """The last that is added stands outermost; outside of them all, where measuring begins, is the hot door."""
     settings, clock = wiring.settings, wiring.clock
     public = settings.public_address()
+    app.add_middleware(StillAllowed, clock=clock)
     app.add_middleware(SmallBodies)
     app.add_middleware(FitAddresses)
     app.add_middleware(SameOrigin, own_origin=public, note=note)

@@ -1,0 +1,222 @@
+"""Signing in over HTTP, who is asking, in which order a request is refused, and why somebody may or may not."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+
+from ferrata.access.schemas import AT_THE_SERVER, Right, Role
+from ferrata.audit.schemas import SYSTEM
+from ferrata.kit.clock import MovedClock
+from tests.access.people import person, second_store, sign_in, signed_in
+from tests.doors import PASSWORD, Doors
+
+pytestmark = pytest.mark.anyio
+
+
+class TestSigningInOverHttp:
+    async def test_sets_a_cookie_and_tells_rights_by_store(self, doors: Doors) -> None:
+        await second_store(doors)
+        rita = await person(doors, "Rita", default="admin", second="viewer")
+        browser = doors.browser(accept="application/json")
+        answer = await browser.post("/api/session", json={"email": " Rita@Example.com ", "password": PASSWORD})
+        assert answer.status_code == 200
+        assert "HttpOnly" in answer.headers["set-cookie"]
+        assert answer.headers["cache-control"] == "no-store"
+        who = (await browser.get("/api/session")).json()
+        assert (who["kind"], who["id"], who["email"], who["rights"]) == ("person", rita.id, rita.email, [])
+        seats = {seat["storeId"]: seat for seat in who["stores"]}
+        assert [seats[store]["role"] for store in ("default", "second")] == ["admin", "viewer"]
+        assert "connections:manage" in seats["default"]["rights"]
+        assert "connections:manage" not in seats["second"]["rights"]
+        assert (await browser.delete("/api/session")).status_code == 204
+        assert (await browser.get("/api/session")).status_code == 401
+
+    async def test_tells_a_token_who_it_is(self, doors: Doors) -> None:
+        headers = await doors.token(Right.EVENTS_READ)
+        who = (await doors.client.get("/api/session", headers=headers)).json()
+        assert (who["kind"], who["storeId"], who["rights"]) == ("token", "default", ["events:read"])
+        for method, path in (("DELETE", "/api/session"), ("GET", "/api/sessions"), ("DELETE", "/api/sessions")):
+            assert (await doors.client.request(method, path, headers=headers)).status_code == 403
+
+    async def test_is_throttled_together_with_the_form(self, doors: Doors) -> None:
+        rita = await person(doors, "Rita")
+        wrong = {"email": rita.email, "password": "wrong wrong wrong"}
+        for number in range(10):
+            browser = doors.browser(f"198.51.100.{number}", accept="application/json")
+            way = browser.post("/sign-in", data=wrong) if number % 2 else browser.post("/api/session", json=wrong)
+            assert (await way).status_code == 401
+        stopped = await doors.browser("198.51.100.99").post("/api/session", json=wrong | {"password": PASSWORD})
+        assert stopped.status_code == 429
+        assert int(stopped.headers["retry-after"]) == 900
+
+    @pytest.mark.parametrize(
+        "body", [{}, {"email": "x"}, {"email": 1, "password": []}, [], {"email": "a", "password": "b", "role": "x"}]
+    )
+    async def test_names_what_is_wrong_with_the_body(self, doors: Doors, body: Any) -> None:
+        answer = await doors.client.post("/api/session", json=body)
+        assert answer.status_code == 400
+        assert answer.json()["errors"]
+
+
+class TestTwoTokens:
+    async def test_in_one_request_are_refused_instead_of_one_being_chosen(self, doors: Doors) -> None:
+        good = (await doors.token(Right.EVENTS_READ, Right.EVENTS_WRITE))["authorization"]
+        for first, second in ((good, "Bearer frt_other"), ("Bearer frt_other", good), (good, good)):
+            headers = httpx2.Headers([("authorization", first), ("authorization", second)])
+            for method, path in (("GET", "/events"), ("POST", "/events")):
+                answer = await doors.client.request(method, path, headers=headers, json={"eventName": "x"})
+                assert answer.status_code == 400, answer.text
+                assert "two Authorization headers" in answer.json()["message"]
+
+
+class TestRefusals:
+    async def test_come_in_the_documented_order(self, doors: Doors) -> None:
+        """401, 403, 404, and only then 400: strangers do not learn what a route would take, or what there is."""
+        path, bad = "/api/store/{}/invitations", {"role": 1}
+        viewer = await signed_in(doors, "Vera", default="viewer")
+        administrator = await signed_in(doors, "Mira", Role.ADMINISTRATOR)
+        assert (await doors.client.post(path.format("never-made"), json=bad)).status_code == 401
+        assert (
+            await doors.client.post(path.format("default"), content=b"{", headers={"content-type": "application/json"})
+        ).status_code == 401
+        assert (await viewer.post(path.format("never-made"), json=bad)).status_code == 403
+        assert (await viewer.post(path.format("default"), json=bad)).status_code == 403
+        assert (await administrator.post(path.format("never-made"), json=bad)).status_code == 404
+        answer = await administrator.post(path.format("default"), json=bad)
+        assert (answer.status_code, len(answer.json()["errors"])) == (400, 2)
+
+    async def test_name_what_is_needed(self, doors: Doors) -> None:
+        viewer = await signed_in(doors, "Vera", default="viewer")
+        answer = await viewer.get("/api/store/default/members")
+        assert (
+            answer.json()["message"] == "Insufficient permissions: this needs the right members:read, which 'Vera' does not have."
+        )
+
+
+class TestALivePage:
+    async def test_ends_when_its_reader_is_removed(self, doors: Doors, clock: MovedClock) -> None:
+        await person(doors, "Olga", default="owner")
+        somebody = await person(doors, "Vera", default="viewer")
+        cookie = (await sign_in(doors, somebody)).cookies["ferrata_session"]
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+            if len(sent) == 2:  # the first message is out
+                await doors.wiring.access.members.remove("default", somebody.id, by=AT_THE_SERVER)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                over.set()
+
+        over = anyio.Event()
+
+        async def receive() -> Any:
+            if not asked:
+                asked.append(True)
+                return {"type": "http.request", "body": b"", "more_body": False}
+            await over.wait()
+            return {"type": "http.disconnect"}
+
+        asked: list[bool] = []
+        headers = [(b"cookie", f"ferrata_session={cookie}".encode()), (b"host", b"ferrata.test")]
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
+            "path": "/ui/lanes/live", "raw_path": b"/ui/lanes/live", "query_string": b"", "root_path": "", "headers": headers,
+            "client": ("192.0.2.1", 1), "server": ("ferrata.test", 80), "state": {},
+        }  # fmt: skip
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as group:
+                group.start_soon(doors.app, scope, receive, send)
+                while not over.is_set():
+                    await anyio.sleep(0.01)
+                    clock.advance(5)
+        assert [message.get("status") for message in sent[:1]] == [200]
+        assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+class TestExplaining:
+    @pytest.mark.parametrize(
+        ("who", "right", "allowed", "said"),
+        [
+            ("ada@example.com", "connections:manage", True, "connections:manage needs the level 80 as well, and 80 is enough."),
+            ("ada@example.com", "manage_integrations", True, "The role admin holds connections:manage."),
+            ("kim@example.com", "connections:manage", False, "connections:manage needs the level 80 as well, and 70 is not."),
+            ("vera@example.com", "members:read", False, "The role viewer does not hold members:read."),
+            ("nobody@example.com", "events:read", False, "They have no role in the store default."),
+            ("ada@example.com", "access:manage", False, "so no role in a store can hold it."),
+            (
+                "mira@example.com",
+                "access:manage",
+                True,
+                "The installation's role administrator holds access:manage, in every store.",
+            ),
+            ("reader", "events:read", True, "Its scopes hold events:read."),
+            ("reader", "events:write", False, "Its scopes do not hold events:write."),
+            ("revoked", "events:read", False, "It was revoked at 2026-"),
+            ("elsewhere", "events:read", False, "It counts in the store second alone, and asked about is default."),
+        ],
+    )
+    async def test_says_why_with_every_step(self, doors: Doors, who: str, right: str, allowed: bool, said: str) -> None:
+        await second_store(doors)
+        administrator = await signed_in(doors, "Mira", Role.ADMINISTRATOR)
+        rights = frozenset({Right.CONNECTIONS_MANAGE})
+        await doors.wiring.access.roles.create("default", "keeper", rights, 70, by=AT_THE_SERVER)
+        for name, role in (("Ada", "admin"), ("Kim", "keeper"), ("Vera", "viewer")):
+            await person(doors, name, default=role)
+        await person(doors, "Nobody")
+        tokens, read = doors.wiring.access.tokens, frozenset({Right.EVENTS_READ})
+        for name, store_id in (("reader", "default"), ("revoked", "default"), ("elsewhere", "second")):
+            made = await tokens.create(name, actor=SYSTEM, store_id=store_id, rights=read)
+            if name == "revoked":
+                await tokens.revoke(made.token.id, actor=SYSTEM)
+        query = {"who": who, "right": right, "store": "default"}
+        answer = (await administrator.get("/api/access/explain", params=query)).json()
+        assert answer["allowed"] is allowed
+        assert any(said in step["what"] for step in answer["steps"]), answer["steps"]
+
+    async def test_agrees_with_what_is_answered(self, doors: Doors) -> None:
+        """The explanation of every right, for every role, is what the gate does."""
+        for role in ("owner", "admin", "manager", "analyst", "viewer"):
+            somebody = await person(doors, role, default=role)
+            who = await doors.wiring.access.authenticate_session((await sign_in(doors, somebody)).cookies["ferrata_session"])
+            assert who
+            for right in Right:
+                found = await doors.wiring.access.explain(somebody.email, right, "default")
+                assert found.allowed is who.within("default").may(right), (role, right)
+
+    async def test_tells_a_stores_admin_of_no_strangers(self, doors: Doors) -> None:
+        await second_store(doors)
+        await person(doors, "Foreign", second="owner")
+        admin = await signed_in(doors, "Ada", default="admin")
+        query = {"who": "foreign@example.com", "right": "events:read"}
+        assert (await admin.get("/api/store/default/explain", params=query)).status_code == 404
+        assert (await admin.get("/api/access/explain", params=query)).status_code == 403
+
+
+class TestTheCommandLine:
+    def test_adds_members_explains_and_rotates(self, tmp_path: Path) -> None:
+        def run(*words: str, given: str = "") -> Any:
+            command = [str(Path(sys.executable).with_name("ferrata")), *words, "--json"]
+            environment = {"FERRATA_DATA_DIR": str(tmp_path), "PATH": "/usr/bin", "FERRATA_PUBLIC_URL": "https://ferrata.example"}
+            done = subprocess.run(
+                command, input=given, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=60, check=False
+            )
+            assert done.returncode == 0, done.stderr
+            return json.loads(done.stdout)
+
+        run("people", "create", "rita@example.com", "--role", "member", given=f"{PASSWORD}\n")
+        run("members", "add", "rita@example.com", "--role", "viewer")
+        explained = run("access", "explain", "rita@example.com", "manage_integrations", "--store", "default")
+        assert explained["allowed"] is False
+        run("members", "change", "rita@example.com", "owner")
+        assert run("access", "explain", "rita@example.com", "manage_integrations", "--store", "default")["allowed"] is True
+        assert [member["role"] for member in run("members", "list")] == ["owner"]
+        invited = run("members", "invite", "nora@example.com", "--role", "admin")
+        assert invited["url"].startswith("https://ferrata.example/invitation/frt_once_")
+        made = run("tokens", "create", "shop")
+        assert run("tokens", "rotate", made["id"])["token"] != made["token"]
