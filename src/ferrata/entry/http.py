@@ -52,6 +52,7 @@ from ferrata.readthrough import api as readthrough_api
 from ferrata.retention import api as retention_api
 from ferrata.sources import api as sources_api
 from ferrata.sources import door as source_door
+from ferrata.sources.segment import api as segment_api
 from ferrata.trail import api as trail_api
 from ferrata.trail import pages as trail_pages
 from ferrata.ui.policy import CONTENT_SECURITY_POLICY
@@ -122,6 +123,7 @@ def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
     app.include_router(carts_api.router(wiring.carts, wiring.clock))
     app.include_router(retention_api.router(wiring.retention))
     app.include_router(trail_api.router(wiring.audit))
+    app.include_router(segment_api.router(wiring.sources, wiring.clock))
     app.include_router(alerts_api.router(wiring.alerts))
     app.include_router(flags_api.router(wiring.flags, wiring.events, wiring.connections, wiring.clock))
     token = wiring.settings.metrics_token
