@@ -19,6 +19,7 @@ from ferrata.kit.clock import Clock
 from ferrata.sources.contract import Lookup, Received
 from ferrata.sources.documents import ExplanationDocument, MessageDocument, RunDocument
 from ferrata.sources.explaining import ExplainedMessage, Explanation
+from ferrata.sources.installed import installed
 from ferrata.sources.schemas import Run, State, Wanted
 from ferrata.sources.service import Sources
 
@@ -50,6 +51,19 @@ def sources(opened: Opened) -> App:
             found = await desk.sources.standings(await desk.connections.registry.choose(store))
         columns = ["kind", "title", "version", "health", "waiting", "refused", "lag_seconds", "last_at", "reason"]
         Terminal(as_json=json).rows(columns, [msgspec.structs.asdict(each) for each in found], nothing="No source is installed.")
+
+    @app.command
+    async def check(kind: str, *, store: StoreOption = None, json: Json = False) -> None:
+        """Ask the source's API whether the credentials are good, and what they lack.
+
+        Parameters
+        ----------
+        kind
+            The source, such as commercetools.
+        """
+        async with opened() as desk:
+            said = await (await desk.sources.reader(await desk.connections.registry.choose(store), kind)).check()
+        Terminal(as_json=json).answer({"kind": kind, "answer": said}, said=said)
 
     @app.command
     async def settings(kind: str, *, store: StoreOption = None, json: Json = False) -> None:
@@ -148,6 +162,9 @@ def sources(opened: Opened) -> App:
         said = f"{done.count:,} messages are mapped again." if yes else _would(done.count, done.looked_at, len(done.differences))
         Terminal(as_json=json).answer(msgspec.to_builtins(done), said=said)
 
+    for source in installed().values():
+        if own := source.commands(opened):
+            app.command(own, name=source.kind)
     return app
 
 

@@ -316,6 +316,13 @@ class Source:
         """The queues that these settings say to pull from. Nothing is asked yet."""
         return ()
 
+    def commands(self, opened: Any) -> Any:
+        """Commands of this source's own, as a cyclopts app under ``ferrata sources <kind>``; None if there are none.
+
+        ``opened`` opens what they work with: see ``commands.py``.
+        """
+        return None
+
     def title_of(self, message: Message) -> str:
         """A few words for lists: ``OrderCreated``. Must not fail."""
         return message.business_key

@@ -25,7 +25,7 @@ from ferrata.kit.ids import new_id
 from ferrata.sources import counting, runs_store, store
 from ferrata.sources.backfilling import Backfilling, Bounds
 from ferrata.sources.configurations import Configurations
-from ferrata.sources.contract import Backfill, Received, Reply, Source
+from ferrata.sources.contract import Backfill, Reader, Received, Reply, Source
 from ferrata.sources.explaining import Explainer
 from ferrata.sources.handover import Handover, Takers
 from ferrata.sources.holding import Holding
@@ -104,6 +104,18 @@ class Sources:
         while done := await line.step():
             total += done
         return total
+
+    async def reader(self, store_id: str, kind: str) -> Reader:
+        """A source's API as a store may use it. Raises NoSuchSource, NotSetUp, NoReader."""
+        return await self._tools.readers.get(await self.configurations.get(store_id, kind))
+
+    async def record(self, actor: Actor, action: str, store_id: str, kind: str, after: Mapping[str, Any]) -> None:
+        """Put something on record that somebody did at a source itself."""
+
+        def work(connection: Connection) -> None:
+            self._audit.record(connection, actor, action, f"source/{kind}", store_id=store_id, after=after)
+
+        await self._database.write(work)
 
     # How it stands
 

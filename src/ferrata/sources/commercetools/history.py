@@ -6,9 +6,11 @@ is. The cursor is that instant and id: the same cursor gives the same page.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 
+from ferrata.infra.errors import Rejected
 from ferrata.sources.commercetools.api import Api, Params
 from ferrata.sources.commercetools.notification import BACKFILLED, raw_message
 from ferrata.sources.commercetools.order_rules import product_lookups
@@ -70,6 +72,19 @@ async def page(api: Api, look_up: LookUp, backfill: str, cursor: str | None, spa
         total=total if isinstance(total, int) and total < COUNTED else None,
         looked_up={look: _slim(each) for look, each in known.items()},
     )
+
+
+async def by_ids(api: Api, backfill: str, ids: Sequence[str]) -> tuple[RawMessage, ...]:
+    """Single resources as a page of history would bring them; those that are not there are left out.
+
+    Raises:
+        Rejected: there is no such history.
+    """
+    kind = _KINDS.get(backfill)
+    if kind is None:
+        raise Rejected(f"There is no history of {backfill}; there is {', '.join(_KINDS)}.")
+    found = [await api.get(f"{kind.path}/{quote(id_, safe='')}", kind.params) for id_ in ids]
+    return tuple(_message(kind, each) for each in found if isinstance(each, dict))
 
 
 def _where(kind: _Kind, cursor: str | None, span: Span) -> str:

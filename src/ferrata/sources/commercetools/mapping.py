@@ -3,7 +3,7 @@
 from ferrata.commerce.terms import Terms
 from ferrata.sources.commercetools import reasons
 from ferrata.sources.commercetools.found import Found
-from ferrata.sources.commercetools.notification import Notification, read
+from ferrata.sources.commercetools.notification import BACKFILLED, Notification, read
 from ferrata.sources.commercetools.rules import Rule, matching
 from ferrata.sources.commercetools.settings import CommercetoolsSettings
 from ferrata.sources.contract import LookedUp, Lookup, Mapped, Message, Refused, Skipped, Unreadable
@@ -11,13 +11,15 @@ from ferrata.sources.contract import LookedUp, Lookup, Mapped, Message, Refused,
 
 def lookups(message: Message, looked_up: LookedUp, settings: CommercetoolsSettings) -> list[Lookup]:
     """What must still be read; asked again with the answers, for products of an order are known only with the order."""
-    seen, found = _read(message), _found(message, looked_up, settings)
+    seen = _read(message)
+    found = _found(seen, message, looked_up, settings)
     wanted = [look for rule in _speaking(seen, settings) for look in rule.looks(seen, found)]
     return list(dict.fromkeys(wanted))
 
 
 def mapped(message: Message, looked_up: LookedUp, settings: CommercetoolsSettings) -> Mapped:
-    seen, found = _read(message), _found(message, looked_up, settings)
+    seen = _read(message)
+    found = _found(seen, message, looked_up, settings)
     said = [rule.maps(seen, found) for rule in _speaking(seen, settings)]
     skipped = [*(each for one in said for each in one.skipped), *_silent(seen, settings)]
     whole = Mapped(
@@ -37,8 +39,8 @@ def _read(message: Message) -> Notification:
         raise Refused(error.message) from error
 
 
-def _found(message: Message, looked_up: LookedUp, settings: CommercetoolsSettings) -> Found:
-    terms = Terms(names=settings.metric_names(), backfill=message.history)
+def _found(seen: Notification, message: Message, looked_up: LookedUp, settings: CommercetoolsSettings) -> Found:
+    terms = Terms(names=settings.metric_names(), backfill=message.history or seen.kind == BACKFILLED)
     return Found(settings=settings, looked_up=looked_up, terms=terms, at=message.received_at)
 
 

@@ -2,18 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic.alias_generators import to_camel
+from pydantic import Field, SecretStr
 
-_PART = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, alias_generator=to_camel, populate_by_name=True)
+from ferrata.sources.commercetools.spelling import Part
+
 Many = Annotated[int, Field(ge=1, le=10, description="How many messages to take at once.")]
 Wait = Annotated[int, Field(ge=0, le=20, description="How many seconds to wait for a message before asking again.")]
 
 
-class Sqs(BaseModel):
+class Sqs(Part):
     """Amazon SQS. Without keys of its own, boto3 finds credentials as always: environment, profile, role."""
-
-    model_config = _PART
 
     type: Literal["SQS"] = "SQS"
     queue_url: str = Field(min_length=1, description="Address of the queue.")
@@ -25,10 +23,8 @@ class Sqs(BaseModel):
     wait_seconds: Wait = 10
 
 
-class PubSub(BaseModel):
+class PubSub(Part):
     """Google Cloud Pub/Sub, pulled over its REST API with a service account's key."""
-
-    model_config = _PART
 
     type: Literal["GoogleCloudPubSub"] = "GoogleCloudPubSub"
     subscription: str = Field(
@@ -39,10 +35,8 @@ class PubSub(BaseModel):
     max_messages: Annotated[int, Field(ge=1, le=1000, description="How many messages to take at once.")] = 100
 
 
-class ServiceBus(BaseModel):
+class ServiceBus(Part):
     """Azure Service Bus, a queue or a topic's subscription, by peek-lock over its REST API."""
-
-    model_config = _PART
 
     type: Literal["AzureServiceBus"] = "AzureServiceBus"
     connection_string: SecretStr = Field(description="Connection string with the right Listen.")

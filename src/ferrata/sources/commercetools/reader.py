@@ -28,7 +28,7 @@ _ONE: Final[Mapping[str, tuple[str, Params]]] = {
 
 class CommercetoolsReader:
     def __init__(self, api: Api, tokens: Tokens, project: str, clock: Clock) -> None:
-        self._api, self._tokens, self._project, self._clock = api, tokens, project, clock
+        self.api, self._tokens, self._project, self._clock = api, tokens, project, clock
         self._several: Mapping[str, Callable[[str], Awaitable[Any]]] = {
             "orders_of_payment": self._orders_of_payment,
             "categories_below": self._categories_below,
@@ -50,12 +50,12 @@ class CommercetoolsReader:
         return found
 
     async def page(self, backfill: str, cursor: str | None, span: Span) -> BackfillPage:
-        return await history.page(self._api, self.look_up, backfill, cursor, span)
+        return await history.page(self.api, self.look_up, backfill, cursor, span)
 
     async def check(self) -> str:
         """Raises AccessRefused, Unavailable."""
         missing = scopes.missing(await self._tokens.scopes(), self._project)
-        project = await self._api.get("") if not missing else None
+        project = await self.api.get("") if not missing else None
         name = f"The project {within(project, 'name') or self._project} answers"
         if not missing:
             return f"{name}, and the API client may read all that is needed."
@@ -63,18 +63,18 @@ class CommercetoolsReader:
         return f"The API client of {self._project} is known, but lacks scopes: {told}."
 
     async def close(self) -> None:
-        await self._api.close()
+        await self.api.close()
         await self._tokens.close()
 
     async def _look(self, look: Lookup) -> Any:
         if look.what in self._several:
             return await self._several[look.what](look.key)
         path, params = _ONE[look.what]
-        return self._noted(await self._api.get(f"{path}/{quote(look.key, safe='')}", params))
+        return self._noted(await self.api.get(f"{path}/{quote(look.key, safe='')}", params))
 
     async def _products(self, ids: Sequence[str]) -> dict[str, Any]:
         if len(ids) == 1:
-            return {ids[0]: self._noted(await self._api.get(f"products/{quote(ids[0], safe='')}", PRODUCT))}
+            return {ids[0]: self._noted(await self.api.get(f"products/{quote(ids[0], safe='')}", PRODUCT))}
         found = await self._query("products", f"id in ({', '.join(map(quoted, ids))})", (*PRODUCT, ("sort", "id asc")), len(ids))
         return {str(each.get("id")): self._noted(each) for each in found}
 
@@ -112,7 +112,7 @@ class CommercetoolsReader:
 
     async def _query(self, path: str, where: str, params: Params, limit: int) -> list[Any]:
         asked = (("limit", str(limit)), ("withTotal", "false"), *params, ("where", where))
-        return listed(within(await self._api.get(path, asked), "results"))
+        return listed(within(await self.api.get(path, asked), "results"))
 
     def _noted(self, found: Any) -> Any:
         return {**found, READ_AT: self._clock.now().isoformat()} if isinstance(found, dict) else None

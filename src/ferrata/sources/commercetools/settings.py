@@ -6,10 +6,10 @@ cancelledOrder`` stays ``order.states.changed.cancelledOrder``. Both ``cancelled
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from ferrata.sources.commercetools.queue_settings import QueueSettings
+from ferrata.sources.commercetools.spelling import Part
 from ferrata.sources.contract import SourceSettings
 
 RULES = (
@@ -55,14 +55,6 @@ def _address(text: str) -> str:
 
 Address = Annotated[str, AfterValidator(_address)]
 Texts = tuple[str, ...]
-
-
-class Part(BaseModel):
-    """A part of these settings: unknown names are refused."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, alias_generator=to_camel, populate_by_name=True
-    )
 
 
 class Selection(Part):
@@ -222,12 +214,8 @@ class Push(Part):
     sns_topic_arns: Texts = Field(default=(), description="Topics of AWS SNS whose signed notifications are taken.")
 
 
-class CommercetoolsSettings(SourceSettings):
+class CommercetoolsSettings(Part, SourceSettings):
     """Everything that Ferrata has to know of one store's commercetools."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, alias_generator=to_camel, populate_by_name=True
-    )
 
     project_key: str = Field(min_length=1, max_length=256, description="The project's key.")
     region: str = Field(default="europe-west1.gcp", description="The project's region; api_url and auth_url come of it.")

@@ -93,6 +93,11 @@ class Commercetools(Source):
     def queues(self, settings: CommercetoolsSettings, around: Surroundings) -> Sequence[Queue]:
         return (queue_of(settings.queue, around),) if settings.queue else ()
 
+    def commands(self, opened: Any) -> Any:
+        from ferrata.sources.commercetools.commands import commands
+
+        return commands(opened)
+
     def title_of(self, message: Message) -> str:
         return mapping.title_of(message)
 
