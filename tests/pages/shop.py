@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from ferrata.events.schemas import Incoming
 from ferrata.events.validation import event_from
 from ferrata.infra.logging import configure_logging
 from ferrata.infra.settings import Settings
+from ferrata.sources.contract import Source
 from klaviyo_sandbox.fault_presets import Effect, Poison
 from klaviyo_sandbox.faults import Rule
 from klaviyo_sandbox.sandbox import Sandbox
@@ -104,8 +105,13 @@ class Guided:
 
 
 @asynccontextmanager
-async def open_shop(folder: Path, *, key: str | None = DEFAULT_KEY, token: str | None = None) -> AsyncIterator[Shop]:
-    """Everything runs while the context is open. The database lies in ``folder``. With ``token`` there is a guide."""
+async def open_shop(
+    folder: Path, *, key: str | None = DEFAULT_KEY, token: str | None = None, sources: Mapping[str, Source] | None = None
+) -> AsyncIterator[Shop]:
+    """Everything runs while the context is open. The database lies in ``folder``. With ``token`` there is a guide.
+
+    ``sources`` are those that are installed; their worker is left to the test.
+    """
     configure_logging("warning", "text", time.monotonic)
     sandbox = Sandbox(seed=1)
     with running(sandbox) as klaviyo:
@@ -116,7 +122,7 @@ async def open_shop(folder: Path, *, key: str | None = DEFAULT_KEY, token: str |
             klaviyo_timeout_seconds=3.0,
             klaviyo_api_key=SecretStr(key) if key else None,
         )
-        wiring = build(settings)
+        wiring = build(settings, sources=sources)
         if token:
             wiring = replace(wiring, guide=_guide(wiring, sandbox, token))
         await wiring.start()

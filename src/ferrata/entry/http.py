@@ -52,7 +52,13 @@ from ferrata.readthrough import api as readthrough_api
 from ferrata.retention import api as retention_api
 from ferrata.sources import api as sources_api
 from ferrata.sources import door as source_door
+<<<<<<< HEAD
 from ferrata.sources.segment import api as segment_api
+=======
+from ferrata.sources import explain_pages, history_pages
+from ferrata.sources import pages as sources_pages
+from ferrata.sources import settings_pages as source_settings_pages
+>>>>>>> a856c6b (Sources have pages: how each fares, a message's story, history with its progress, what a message would do and why, and settings)
 from ferrata.trail import api as trail_api
 from ferrata.trail import pages as trail_pages
 from ferrata.ui.policy import CONTENT_SECURITY_POLICY
@@ -159,6 +165,10 @@ def _pages(wiring: Wiring) -> Iterator[APIRouter]:
     )
     yield catalog_pages.router(wiring.pages, wiring.catalog)
     yield story_pages.router(wiring.pages, wiring.delivery)
+    yield sources_pages.router(wiring.pages, wiring.sources, wiring.clock, wiring.stopping)
+    yield history_pages.router(wiring.pages, wiring.sources, wiring.clock, wiring.stopping)
+    yield explain_pages.router(wiring.pages, wiring.sources, wiring.clock)
+    yield source_settings_pages.router(wiring.pages, wiring.sources)
     changes = DeadLetterChanges(wiring.delivery, wiring.audit)
     yield lane_pages.router(wiring.pages, wiring.delivery, wiring.connections, wiring.clock, wiring.stopping)
     yield dead_letter_pages.router(wiring.pages, wiring.delivery, changes, wiring.clock, wiring.stopping)
