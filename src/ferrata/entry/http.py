@@ -52,13 +52,10 @@ from ferrata.readthrough import api as readthrough_api
 from ferrata.retention import api as retention_api
 from ferrata.sources import api as sources_api
 from ferrata.sources import door as source_door
-<<<<<<< HEAD
-from ferrata.sources.segment import api as segment_api
-=======
 from ferrata.sources import explain_pages, history_pages
 from ferrata.sources import pages as sources_pages
 from ferrata.sources import settings_pages as source_settings_pages
->>>>>>> a856c6b (Sources have pages: how each fares, a message's story, history with its progress, what a message would do and why, and settings)
+from ferrata.sources.segment import api as segment_api
 from ferrata.trail import api as trail_api
 from ferrata.trail import pages as trail_pages
 from ferrata.ui.policy import CONTENT_SECURITY_POLICY
