@@ -12,7 +12,19 @@ from ferrata.klaviyo import Executed, Kind, Klaviyo, Limiter, OAuthSession, OAut
 from ferrata.klaviyo.errors import DuplicateProfile, KeyRevoked, MissingScope, NotFound, PayloadRejected
 from ferrata.klaviyo.filters import equals, greater_or_equal
 from ferrata.klaviyo.oauth import TokenEndpoint, code_challenge
-from ferrata.klaviyo.resources import Accounts, Events, Lists, Metrics, NewEvent, Profiles, Subscriptions
+from ferrata.klaviyo.resources import (
+    Accounts,
+    CatalogKind,
+    Catalogs,
+    Events,
+    JobAct,
+    Lists,
+    Metrics,
+    NewEvent,
+    Profiles,
+    Subscriptions,
+)
+from ferrata.klaviyo.resources.catalogs import compound_id
 from klaviyo_sandbox.faults import Rule
 from klaviyo_sandbox.oauth import App
 from klaviyo_sandbox.sandbox import Sandbox
@@ -99,6 +111,29 @@ class TestTheHappyPath:
             finished = await profiles.import_job(started.id)
             assert (finished.is_over, finished.completed_count) == (True, 5)
             assert [row async for row in profiles.import_errors(started.id)] == []
+
+
+class TestTheCatalogue:
+    async def test_is_written_and_read(self, service: Running) -> None:
+        shoe = {"external_id": "shoe", "title": "Shoe", "description": "Runs", "url": "https://shop.test/shoe"}
+        small = {**shoe, "external_id": "shoe-s", "sku": "S", "inventory_quantity": 3, "price": 20}
+        async with client(service) as klaviyo:
+            catalogs = Catalogs(klaviyo)
+            await catalogs.create(CatalogKind.CATEGORY, {"external_id": "shoes", "name": "Shoes"})
+            await catalogs.create(CatalogKind.ITEM, shoe, categories=["shoes"])
+            await catalogs.create(CatalogKind.VARIANT, small, item="shoe")
+            with pytest.raises(PayloadRejected):
+                await catalogs.create(CatalogKind.ITEM, shoe)
+            assert (await catalogs.update(CatalogKind.ITEM, "shoe", {"title": "Boot"})).title == "Boot"
+            assert (await catalogs.get(CatalogKind.VARIANT, "shoe-s")).inventory_quantity == 3
+            assert [each.name async for each in catalogs.list(CatalogKind.CATEGORY)] == ["Shoes"]
+            rows = [{"type": "catalog-item", "id": compound_id("shoe")}, {"type": "catalog-item", "id": compound_id("none")}]
+            started = await catalogs.start_job(CatalogKind.ITEM, JobAct.DELETE, rows)
+            service.sandbox.clock.advance(60)
+            job = await catalogs.job(CatalogKind.ITEM, JobAct.DELETE, started.id)
+            assert (job.is_over, job.completed_count, job.failed_count) == (True, 1, 1)
+            with pytest.raises(NotFound):
+                await catalogs.delete(CatalogKind.ITEM, "shoe")
 
 
 class TestRefusals:

@@ -65,6 +65,21 @@ class Forgetting:
         deleted = connection.execute(delete(batches).where(batches.c.id.in_(ids), ~_open())).rowcount if ids else 0
         return Forgotten(deleted, rows[-1] if len(rows) == limit else None)
 
+    def forget_tellings(self, connection: Connection, store_id: str, before: datetime, limit: int) -> int:
+        """Delete the next ``limit`` finished deliveries of profiles and the catalogue of before that instant, with their attempts.
+
+        Those of events go with their events.
+        """
+        done = deliveries.c.state.in_([state.value for state in (State.DELIVERED, State.DISCARDED, State.SUPERSEDED)])
+        # A literal, so that the partial index serves.
+        old = (deliveries.c.store_id == store_id, deliveries.c.family != literal_column("'events'"), done)
+        due = select(deliveries.c.id).where(*old, deliveries.c.id < first_id_at(before)).order_by(deliveries.c.id).limit(limit)
+        ids = list(connection.execute(due).scalars())
+        if ids:
+            connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(ids)))
+            connection.execute(delete(deliveries).where(deliveries.c.id.in_(ids)))
+        return len(ids)
+
     def fold_counters(self, connection: Connection, store_id: str, before: datetime) -> bool:
         """Fold the counters of one day before ``before`` (a midnight) into one row; False if there is none."""
         return fold_one_day(connection, delivery_minutes, store_id, before)

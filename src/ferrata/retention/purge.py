@@ -47,6 +47,12 @@ class Purge:
         progress(connection, counts)
         return counts
 
+    async def tellings(self, store_id: str, before: datetime) -> None:
+        """Delete what was told of people and the catalogue before that instant, unless unfinished. What is known of them stays."""
+        forget = partial(self._delivery.forgetting.forget_tellings, store_id=store_id, before=before, limit=STEP)
+        while await self._database.write(forget):
+            pass
+
     async def attempts(self, before: datetime, progress: Progress) -> Counts:
         """Delete attempts and batches of before that instant, of all stores, unless something of theirs is unfinished."""
         forgetting = self._delivery.forgetting

@@ -148,6 +148,7 @@ class Retention:
         stores = await self._stores(run.store_id)
         for store_id in stores:
             total += await self._purge.events(store_id, before, progress)
+            await self._purge.tellings(store_id, before)
             total += await self._orphans.delete(store_id, before, progress)
         if run.store_id is None:
             total += await self._purge.attempts(self._day(run.started_at, self.policy.attempt_days), progress)
