@@ -25,6 +25,7 @@ log = structlog.get_logger()
 LOOK_EVERY_SECONDS = 1.0
 LOOK_AROUND_EVERY_SECONDS = 2.0
 REST_AFTER_FAILURE_SECONDS = 5.0
+EMPTY_PAUSE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,12 @@ class SourceWorker:
             if name in self._running and self._pulling.get(key) != version:
                 self._running[name].cancel()
             elif configuration and name not in self._running and self._rests_until.get(name, 0) <= self._tools.clock.monotonic():
-                queues = configuration.source.queues(configuration.settings, self._tools.readers.around(store_id))
+                try:
+                    queues = configuration.source.queues(configuration.settings, self._tools.readers.around(store_id))
+                except FerrataError as error:  # of one store; the others' work goes on
+                    log.warning("sources.cannot_pull", source=kind, store=store_id, error=error.message)
+                    self._rest(name)
+                    continue
                 if queues:
                     self._pulling[key] = version
                     self._begin(name, self._pull_all(key, queues))
@@ -172,6 +178,8 @@ class SourceWorker:
 
     async def _pull_once(self, key: LineKey, queue: Queue) -> None:
         pulled = await queue.pull()
+        if not pulled:
+            await self._tools.clock.sleep(EMPTY_PAUSE_SECONDS)  # for queues that answer at once when they are empty
         answers = await asyncio.gather(
             *(self._parts.reception.receive(key, each.received) for each in pulled), return_exceptions=True
         )

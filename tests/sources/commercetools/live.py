@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +78,23 @@ class Live:
                 return
             await asyncio.sleep(0.1)
         raise AssertionError(f"something still waits after {seconds} s")
+
+    @asynccontextmanager
+    async def sources_at_work(self) -> AsyncIterator[None]:
+        """The worker of sources runs meanwhile, as it does in a server."""
+        working = asyncio.create_task(self.wiring.sources.worker.run())
+        try:
+            yield
+        finally:
+            self.wiring.sources.worker.stop()
+            await working
+
+    async def until(self, holds: Callable[[], bool], seconds: float = 20.0) -> None:
+        for _ in range(int(seconds / 0.1)):
+            if holds():
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"did not come true within {seconds} s")
 
     def effects(self, store: str) -> list[dict[str, Any]]:
         account = f"CASE{list(self.projects.known).index(store):02d}"

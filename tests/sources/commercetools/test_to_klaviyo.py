@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from ferrata.audit.schemas import SYSTEM
 from ferrata.delivery.schemas import Filter
@@ -154,3 +156,30 @@ class TestADelivery:
         assert len(_sold(ferrata, "shop")) == 3
         stored = [effect for effect in ferrata.effects("shop") if effect["kind"].startswith("event_")]
         assert [effect["payload"]["backfill"] for effect in stored] == [False, False, False]
+
+
+class TestAQueue:
+    async def test_is_emptied_by_the_worker_although_one_of_its_messages_cannot_be_read(
+        self, ferrata: Live, mock: CommercetoolsMock, anyio_backend: str
+    ) -> None:
+        server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+        server.start()
+        try:
+            address = "http://{}:{}".format(*server.get_host_and_port())
+            access = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "eu-central-1"}
+            sqs = boto3.client("sqs", endpoint_url=address, **access)
+            queue = sqs.create_queue(QueueName="orders")["QueueUrl"]
+            told = json.dumps(shop.message("OrderCreated", "order", "order-1", order=shop.order()))
+            for body in ("{oops", told, told):
+                sqs.send_message(QueueUrl=queue, MessageBody=body)
+            pulled = {"type": "SQS", "queueUrl": queue, "region": "eu-central-1", "endpointUrl": address, "waitSeconds": 1}
+            keys = {"accessKeyId": "key", "secretAccessKey": "secret"}
+            store = await ferrata.store("shop", mock, SETTINGS | {"queue": pulled | keys})
+            async with ferrata.sources_at_work():
+                await ferrata.until(lambda: len(_sold(ferrata, "shop")) == 3)
+            left = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+        finally:
+            server.stop()
+        assert (left["ApproximateNumberOfMessages"], left["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
+        states = [kept.state for kept in await ferrata.messages(store)]
+        assert sorted(states) == [State.MAPPED, State.REFUSED]

@@ -2,12 +2,26 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from ferrata.sources.commercetools.spelling import Part
 
+CONNECTION_PARTS = ("Endpoint", "SharedAccessKeyName", "SharedAccessKey")
 Many = Annotated[int, Field(ge=1, le=10, description="How many messages to take at once.")]
 Wait = Annotated[int, Field(ge=0, le=20, description="How many seconds to wait for a message before asking again.")]
+
+
+def parts_of(connection_string: str) -> dict[str, str]:
+    """``Endpoint=...;SharedAccessKeyName=...`` by name."""
+    pairs = (part.partition("=") for part in connection_string.split(";"))
+    return {name.strip(): value.strip() for name, _, value in pairs if value}
+
+
+def _whole(connection_string: SecretStr) -> SecretStr:
+    missing = [name for name in CONNECTION_PARTS if name not in parts_of(connection_string.get_secret_value())]
+    if missing:
+        raise ValueError(f"a connection string of Azure Service Bus has {', '.join(missing)}")
+    return connection_string
 
 
 class Sqs(Part):
@@ -39,7 +53,9 @@ class ServiceBus(Part):
     """Azure Service Bus, a queue or a topic's subscription, by peek-lock over its REST API."""
 
     type: Literal["AzureServiceBus"] = "AzureServiceBus"
-    connection_string: SecretStr = Field(description="Connection string with the right Listen.")
+    connection_string: Annotated[SecretStr, AfterValidator(_whole)] = Field(
+        description="Connection string with the right Listen."
+    )
     path: str = Field(min_length=1, description="Name of the queue, or <topic>/subscriptions/<subscription>.")
     endpoint_url: str = Field(default="", description="Another address than the connection string's.")
     wait_seconds: Wait = 10

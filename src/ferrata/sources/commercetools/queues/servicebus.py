@@ -10,9 +10,8 @@ from urllib.parse import quote
 
 import httpx2
 
-from ferrata.infra.errors import Rejected
 from ferrata.sources.commercetools.errors import AccessRefused, Unavailable
-from ferrata.sources.commercetools.queue_settings import ServiceBus
+from ferrata.sources.commercetools.queue_settings import ServiceBus, parts_of
 from ferrata.sources.contract import Pulled, Received, Surroundings
 
 _SIGNED_SECONDS: Final = 3_600
@@ -23,12 +22,9 @@ class ServiceBusQueue:
     """One message at a time: the REST API gives no more. A receipt is the address of its lock."""
 
     def __init__(self, settings: ServiceBus, around: Surroundings) -> None:
-        parts = dict(part.split("=", 1) for part in settings.connection_string.get_secret_value().split(";") if "=" in part)
-        try:
-            host = parts["Endpoint"].removeprefix("sb://").strip("/")
-            self._name, self._key = parts["SharedAccessKeyName"], parts["SharedAccessKey"]
-        except KeyError as error:
-            raise Rejected(f"queue.connectionString names no {error.args[0]}.") from error
+        parts = parts_of(settings.connection_string.get_secret_value())
+        host = parts["Endpoint"].removeprefix("sb://").strip("/")
+        self._name, self._key = parts["SharedAccessKeyName"], parts["SharedAccessKey"]
         self._base = settings.endpoint_url.rstrip("/") or f"https://{host}"
         self._path, self._wait, self._clock = settings.path.strip("/"), settings.wait_seconds, around.clock
         self._resource = f"https://{host}/{self._path}"
