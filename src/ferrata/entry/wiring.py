@@ -58,6 +58,7 @@ from ferrata.sources.contract import Source
 from ferrata.sources.handover import Takers
 from ferrata.sources.installed import installed
 from ferrata.sources.service import Ground, Sources
+from ferrata.sources.tasks import regular_catching_up
 from ferrata.ui.render import Pages, environment
 from ferrata.ui.static import StaticFiles
 
@@ -162,6 +163,7 @@ def build(
     public = settings.public_address()
     carts = Carts(CartGround(database, clock, audit, box, connections, events, exchange, public))
     takers = Takers(events, profiles, catalog)
+    takers = Takers(events, profiles, Catalog(database, clock, delivery), exchange)
     ground = Ground(
         database, clock, audit, box, connections, delivery, takers, name, settings.backfill_most_waiting, source_transport
     )
@@ -172,6 +174,7 @@ def build(
     jobs = [daily_cleanup(retention), daily_forgetting(audit), use_installations(oauth.installations), connections.rotation.job()]
     alerts = open_alerts(settings, database, clock, audit, box=box, connections=connections, delivery=delivery)
     jobs += [alert_tasks.watch(alerts), alert_tasks.forget(alerts)]
+    jobs.append(regular_catching_up(from_shops, clock))
     scheduler = Scheduler(database, clock, name, jobs)
     health = Health.build(settings, name, Parts(database, clock, connections, delivery, scheduler))
     metrics = Metrics(telemetry, clock, health, connections=connections, delivery=delivery, events=events)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from ferrata.catalog.schemas import CatalogChange
 from ferrata.catalog.service import Catalog
+from ferrata.commerce.exchange import Exchange
 from ferrata.commerce.tracked import PersonRef, ProfileChange, TrackedEvent
 from ferrata.events.schemas import Frozen, Incoming
 from ferrata.events.service import Events
@@ -34,6 +35,7 @@ class Takers:
     events: Events
     profiles: Profiles
     catalog: Catalog
+    exchange: Exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,7 @@ class Handover:
             Refused: with a problem for every fault.
         """
         person = normal(event.person, at, skipped)
+        event = self._takers.exchange.applied_to(event)
         document = {
             "eventName": event.metric,
             "eventAttributes": event.properties,
