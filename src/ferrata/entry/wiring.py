@@ -162,8 +162,7 @@ def build(
     exchange = Exchange(into=settings.commerce_currency, rates=open_rates(settings.commerce_rates))
     public = settings.public_address()
     carts = Carts(CartGround(database, clock, audit, box, connections, events, exchange, public))
-    takers = Takers(events, profiles, catalog)
-    takers = Takers(events, profiles, Catalog(database, clock, delivery), exchange)
+    takers = Takers(events, profiles, catalog, exchange)
     ground = Ground(
         database, clock, audit, box, connections, delivery, takers, name, settings.backfill_most_waiting, source_transport
     )
