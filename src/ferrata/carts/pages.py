@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
@@ -60,7 +61,6 @@ class CartPages:
             request,
             LIST,
             live=None if cursor else address(f"{PATH}/live", given, persons=request.query_params.get("persons")),
-            newer_url=address(PATH, given) if cursor else None,
             persons_url=address(PATH, given, cursor=cursor, persons="shown"),
             may_see_persons=who.may(Right.PROFILES_READ),
             **values,
@@ -69,9 +69,7 @@ class CartPages:
     async def _live(self, request: Request, who: Reader, store_id: Store) -> Response:
         async def fragments() -> dict[str, str]:
             values = await self._values(request, who, store_id)
-            return {
-                name: self.pages.block_text(LIST, name, request=request, **values) for name in ("carts_now", "carts_list")
-            }
+            return {name: self.pages.block_text(LIST, name, request=request, **values) for name in ("carts_now", "carts_list")}
 
         return live_response(fragments, ticks(self.clock, LIVE_SECONDS, self.closing), self.clock)
 
@@ -88,12 +86,14 @@ class CartPages:
         settings = await self.carts.settings(store_id)
         return {
             "carts": page.rows,
-            "asked": given,
+            "asked": {"q": "", "state": "", "known": "", **given},
             "active": len(given),
             "counts": {state: counts.get(state, 0) for state in State},
             "silence": timedelta(minutes=settings.silence_minutes),
             "shapes": SHAPES,
             "older_url": next_url(request, page.next_cursor),
+            "newer_url": address(PATH, given) if request.query_params.get("cursor") else None,
+            "base_url": str(request.base_url),
             "address_of": address_of,
             "persons_shown": request.query_params.get("persons") == "shown" and who.may(Right.PROFILES_READ),
         }
@@ -116,8 +116,6 @@ class CartPages:
 
 def address_of(cart: CartRecord) -> str:
     """Where the story of this cart is."""
-    from urllib.parse import quote
-
     return f"{PATH}/of/{quote(cart.cart_id, safe='')}"
 
 

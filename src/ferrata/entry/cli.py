@@ -17,6 +17,7 @@ from ferrata.access import store_commands
 from ferrata.alerts import commands as alerts
 from ferrata.audit import commands as audit
 from ferrata.audit.schemas import COMMAND_LINE
+from ferrata.carts import commands as carts
 from ferrata.catalog import commands as catalog
 from ferrata.connections import commands as connections
 from ferrata.connections import oauth_commands
@@ -124,6 +125,7 @@ app.command(delivery.dead_letters(room(_delivery_desk)))
 app.command(sources.sources(room(_sources_desk)))
 app.command(sources.backfills(room(_sources_desk)))
 app.command(sources.explain(room(_sources_desk)))
+app.command(carts.carts(room(lambda wiring: carts.Desk(wiring.connections, wiring.carts))))
 app.command(retention.cleanup(room(lambda wiring: retention.Desk(wiring.connections, wiring.retention))))
 add_doctor(app, read_settings, SystemClock(), _rooms_to_examine)
 keys = App(name="keys", help="The master key, which encrypts Klaviyo's keys at rest.")

@@ -16,6 +16,7 @@ from ferrata.access.streams import StillAllowed
 from ferrata.alerts import api as alerts_api
 from ferrata.alerts import pages as alert_pages
 from ferrata.carts import api as carts_api
+from ferrata.carts import pages as cart_pages
 from ferrata.catalog import api as catalog_api
 from ferrata.catalog import pages as catalog_pages
 from ferrata.connections import api as connections_api
@@ -166,6 +167,7 @@ def _pages(wiring: Wiring) -> Iterator[APIRouter]:
     yield history_pages.router(wiring.pages, wiring.sources, wiring.clock, wiring.stopping)
     yield explain_pages.router(wiring.pages, wiring.sources, wiring.clock)
     yield source_settings_pages.router(wiring.pages, wiring.sources)
+    yield cart_pages.router(wiring.pages, wiring.carts, wiring.clock, wiring.stopping)
     changes = DeadLetterChanges(wiring.delivery, wiring.audit)
     yield lane_pages.router(wiring.pages, wiring.delivery, wiring.connections, wiring.clock, wiring.stopping)
     yield dead_letter_pages.router(wiring.pages, wiring.delivery, changes, wiring.clock, wiring.stopping)

@@ -50,6 +50,7 @@ NAVIGATION = (
     NavItem("Events", "/ui/events", "events", "e", needs="events:read"),
     NavItem("Catalogue", "/ui/catalogue", "catalogue", "c", needs="delivery:read"),
     NavItem("Sources", "/ui/sources", "sources", "u", needs="sources:read"),
+    NavItem("Carts", "/ui/carts", "carts", "b", needs="events:read"),
     NavItem("Lanes", "/ui/lanes", "lanes", "l", needs="delivery:read"),
     NavItem("Dead letters", "/ui/dead-letters", "dead-letters", "d", needs="delivery:read"),
     NavItem("Alerts", "/ui/alerts", "alerts", "a", needs="alerts:read"),

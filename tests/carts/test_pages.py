@@ -1,0 +1,81 @@
+"""The pages of the carts: found by filters, told as a story, readable for everybody, and hostile text stays text."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from ferrata.carts.documents import ActBody
+from ferrata.carts.schemas import Act
+from tests.browser import accessibility_problems, overflows_sideways
+from tests.pages.shop import STORE, Shop, open_shop
+
+pytestmark = pytest.mark.browser
+MUG = {"productId": "mug", "name": "Mug", "sku": "MUG-1", "quantity": 2, "price": "12.50"}
+HOSTILE = "\"><script>document.title='owned'</script>{{7*7}}"
+
+
+async def tell(shop: Shop, cart: str, act: Act, **body: Any) -> None:
+    now = shop.wiring.clock.now()
+    await shop.wiring.carts.tell(STORE, ActBody.model_validate(body).act(act, cart, now))
+
+
+@pytest.fixture
+async def shop(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Shop]:
+    async with open_shop(tmp_path) as opened:
+        await tell(opened, "k-guest", Act.ITEMS, items=[MUG])
+        await tell(opened, "k-jane", Act.ITEMS, items=[MUG], email="jane.roe@shop.example")
+        await tell(opened, "k-jane", Act.CHECKOUT)
+        await tell(opened, "k-done", Act.ITEMS, items=[MUG], email="otto@shop.example")
+        await tell(opened, "k-done", Act.PURCHASE, orderId="o-1")
+        yield opened
+
+
+async def test_carts_are_found_by_state_and_person(shop: Shop, page: Page) -> None:
+    await shop.visit(page, "/ui/carts")
+    await expect(page.locator("#carts_list tbody tr")).to_have_count(3)
+    await expect(page.get_by_text("j•••@shop.example")).to_be_visible()
+    await page.goto(f"{shop.url}/ui/carts?state=ordered")
+    await expect(page.get_by_role("link", name="k-done")).to_be_visible()
+    await expect(page.get_by_role("link", name="k-jane")).to_have_count(0)
+    await page.goto(f"{shop.url}/ui/carts?known=no")
+    await expect(page.get_by_role("link", name="k-guest")).to_be_visible()
+    await page.goto(f"{shop.url}/ui/carts?q=nobody")
+    await expect(page.get_by_role("heading", name="No cart matches")).to_be_visible()
+
+
+async def test_a_cart_tells_its_story_and_leads_to_its_events(shop: Shop, page: Page) -> None:
+    await shop.visit(page, "/ui/carts")
+    await page.get_by_role("link", name="k-jane").click()
+    story = page.get_by_role("list", name="The story of this cart")
+    await expect(story.get_by_role("listitem")).to_have_count(2)
+    await expect(story).to_contain_text("Started the checkout.")
+    await expect(page.get_by_role("group", name="In the cart")).to_contain_text("MUG-1")
+    await story.get_by_role("link", name="event 1").last.click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Started Checkout")
+
+
+async def test_what_happens_appears_by_itself(shop: Shop, page: Page) -> None:
+    await shop.visit(page, "/ui/carts")
+    await expect(page.get_by_role("link", name="k-new")).to_have_count(0)
+    await tell(shop, "k-new", Act.ITEMS, items=[MUG], email="new@shop.example")
+    await expect(page.get_by_role("link", name="k-new")).to_be_visible(timeout=10_000)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+async def test_pages_are_readable_for_everybody(shop: Shop, page: Page, theme: str, width: int) -> None:
+    await tell(shop, HOSTILE[:100], Act.ITEMS, items=[{**MUG, "name": HOSTILE}], email="eve@shop.example")
+    await page.set_viewport_size({"width": width, "height": 900})
+    await page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    for path in ("/ui/carts", "/ui/carts?state=abandoned", "/ui/carts/of/k-jane", "/ui/carts/of/k-guest"):
+        await shop.visit(page, path)
+        assert await accessibility_problems(page) == [], path
+        assert await overflows_sideways(page) == [], path
+    await page.goto(f"{shop.url}/ui/carts")
+    await page.get_by_role("link", name="script").first.click()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("<script>")
+    assert await overflows_sideways(page) == []
+    assert "owned" not in await page.title() or "<script>" in await page.title()
