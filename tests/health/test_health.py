@@ -175,7 +175,7 @@ class TestDelivery:
         told = (await house.get("/health", Right.HEALTH_READ)).json()
         found = {name: _check(told, f"delivery.{name}") for name in ("lag", "parked", "dead_letters")}
         assert {name: check["status"] for name, check in found.items()} == dict.fromkeys(found, "degraded")
-        assert found["lag"]["stores"][STORE] == "2 live events wait in events, the oldest for 5 min."
+        assert found["lag"]["stores"][STORE] == "2 live ones wait in Events, the oldest for 5 min."
         assert found["parked"]["stores"][STORE] == "events is parked (key_refused): 401"
         assert found["dead_letters"]["stores"][STORE] == "1 dead letters: invalid 1"
         await house.later(86_400)

@@ -171,14 +171,14 @@ class Looking:
         stores = {store.id: store for store in await self._connections.stores()}
         connections = {store_id: await self._connections.connection(store_id) for store_id in stores}
         dead = {}
-        for store_id in stores:
-            if await self._delivery.dead_count(store_id, now - NEW_FOR):
+        for store_id in await self._delivery.stores_with_dead():
+            if store_id in stores and await self._delivery.dead_count(store_id, now - NEW_FOR):
                 dead[store_id] = await self._delivery.dead_groups(store_id)
         return Seen(
             now=now,
             stores=stores,
             connections=connections,
-            lanes=await self._delivery.lanes(),
+            lanes=await self._delivery.busy_lanes(),
             dead=dead,
             waiting=await self._delivery.waiting_total(),
             longest_queue=self._longest_queue,

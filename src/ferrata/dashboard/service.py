@@ -44,7 +44,7 @@ class Dashboard:
         good_until, found = self._elsewhere
         if self._clock.monotonic() >= good_until:
             stores = {store.id: store for store in await self._connections.stores()}
-            lanes = await self._delivery.lanes() if len(stores) > 1 else []
+            lanes = await self._delivery.busy_lanes() if len(stores) > 1 else []
             found = [(stores[lane.store_id], lane) for lane in lanes if lane.parked_code and lane.store_id in stores]
             self._elsewhere = (self._clock.monotonic() + LOOK_ELSEWHERE_EVERY_SECONDS, found)
         return [(store, lane) for store, lane in found if store.id != store_id]

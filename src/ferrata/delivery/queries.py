@@ -1,10 +1,11 @@
 """What may be seen of delivery, in SQL: states, stories, lanes, books."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or_, select, true
 
 from ferrata.delivery.account import EVERY_OPERATION
 from ferrata.delivery.families import FAMILIES
@@ -12,6 +13,7 @@ from ferrata.delivery.models import attempts, deliveries, delivery_minutes, lane
 from ferrata.delivery.outbox import HISTORY, LIVE
 from ferrata.delivery.schemas import Attempt, Delivery, Family, Lane, LaneKey, Minute, State, Story, Totals
 from ferrata.infra.leases import leases
+from ferrata.kit.ids import time_of
 
 ATTEMPTS_SHOWN = 500
 
@@ -129,38 +131,75 @@ def is_calm(connection: Connection, key: LaneKey, at_most: int, now: datetime, *
 
 def lane_rows(connection: Connection, store_ids: Sequence[str], now: datetime) -> list[Lane]:
     """One lane per store and family, as far as the database knows it; who sends adds its windows."""
-    known = {(row.store_id, row.family): row for row in connection.execute(select(lanes).where(lanes.c.store_id.in_(store_ids)))}
+    loads = _loads(connection, deliveries.c.store_id.in_(store_ids))
+    found = _lanes(connection, loads, lanes.c.store_id.in_(store_ids), now)
+    empty = {(lane.store_id, lane.family): lane for lane in found}
+    every = [
+        empty.get((store_id, family)) or (_lane(LaneKey(store_id, family), _Load(), None, {}, {}) if _always(family) else None)
+        for store_id in store_ids
+        for family in Family
+    ]
+    return [lane for lane in every if lane]
+
+
+def busy_lane_rows(connection: Connection, now: datetime) -> list[Lane]:
+    """Of all stores, the lanes in which something waits, is being sent, or is parked: costs nothing for those at rest."""
+    return _lanes(connection, _loads(connection, true()), lanes.c.parked_code.is_not(None), now)
+
+
+def _always(family: Family) -> bool:
+    """Every store has events; the other lanes appear with the first that goes there."""
+    return family is Family.EVENTS
+
+
+@dataclass
+class _Load:
+    """What one lane has to do. ``waiting`` by priority."""
+
+    waiting: dict[int, int] = field(default_factory=dict)
+    oldest_at: datetime | None = None
+    sending: int = 0
+
+
+def _loads(connection: Connection, of_stores: ColumnElement[bool]) -> dict[LaneKey, _Load]:
+    found: dict[LaneKey, _Load] = {}
+    lane = (deliveries.c.store_id, deliveries.c.family)
+    waiting = select(*lane, deliveries.c.priority, func.count(), func.min(deliveries.c.id)).where(of_stores, _is(State.WAITING))
+    for store_id, family, priority, count, first_id in connection.execute(waiting.group_by(*lane, deliveries.c.priority)):
+        load = found.setdefault(LaneKey(store_id, Family(family)), _Load())
+        load.waiting[priority] = count
+        accepted_at = time_of(first_id)  # ids sort by acceptance
+        load.oldest_at = min(load.oldest_at or accepted_at, accepted_at)
+    sending = select(*lane, func.count()).where(of_stores, _is(State.SENDING)).group_by(*lane)
+    for store_id, family, count in connection.execute(sending):
+        found.setdefault(LaneKey(store_id, Family(family)), _Load()).sending = count
+    return found
+
+
+def _lanes(connection: Connection, loads: dict[LaneKey, _Load], others: ColumnElement[bool], now: datetime) -> list[Lane]:
+    """The lanes that have something to do, and ``others`` besides, in order."""
+    busy = sorted({key.store_id for key in loads})
+    rows = connection.execute(select(lanes).where(or_(others, lanes.c.store_id.in_(busy)))).all()
+    known = {LaneKey(row.store_id, Family(row.family)): row for row in rows}
     quota_ids = {row.quota_id for row in known.values() if row.quota_id}
-    owners = dict(
-        connection.execute(
-            select(leases.c.name, leases.c.owner).where(leases.c.name.in_(quota_ids), leases.c.expires_at > now)
-        ).all()
-    )
-    pauses = {
-        (row.quota_id, row.operation): row
-        for row in connection.execute(select(quotas).where(quotas.c.quota_id.in_(quota_ids), quotas.c.blocked_until > now))
-    }
-    keys = [LaneKey(store_id, family) for store_id in store_ids for family in Family]
-    found = [_lane(connection, key, known.get((key.store_id, key.family.value)), owners, pauses) for key in keys]
-    # Every store has events; the other lanes appear with the first that goes there.
-    return [lane for lane in found if lane.family is Family.EVENTS or lane.waiting or (lane.store_id, lane.family.value) in known]
+    owned = select(leases.c.name, leases.c.owner).where(leases.c.name.in_(quota_ids), leases.c.expires_at > now)
+    owners = dict(connection.execute(owned).all())
+    paused = select(quotas).where(quotas.c.quota_id.in_(quota_ids), quotas.c.blocked_until > now)
+    pauses = {(row.quota_id, row.operation): row for row in connection.execute(paused)}
+    keys = sorted(loads.keys() | known.keys(), key=lambda key: (key.store_id, list(Family).index(key.family)))
+    return [_lane(key, loads.get(key) or _Load(), known.get(key), owners, pauses) for key in keys]
 
 
-def _lane(
-    connection: Connection, key: LaneKey, row: Any, owners: Mapping[str, str], pauses: Mapping[tuple[str, str], Any]
-) -> Lane:
+def _lane(key: LaneKey, load: _Load, row: Any, owners: Mapping[str, str], pauses: Mapping[tuple[str, str], Any]) -> Lane:
     quota_id = row.quota_id if row else ""
     pause = pauses.get((quota_id, EVERY_OPERATION)) or _operation_pause(pauses, quota_id, key)
-    here = (deliveries.c.store_id == key.store_id, deliveries.c.family == key.family.value)
-    counted = select(deliveries.c.priority, func.count()).where(*here, _is(State.WAITING)).group_by(deliveries.c.priority)
-    waiting: dict[int, int] = dict(connection.execute(counted).all())
     return Lane(
         store_id=key.store_id,
         family=key.family,
-        waiting=sum(waiting.values()),
-        waiting_live=waiting.get(LIVE, 0),
-        sending=connection.execute(select(func.count()).where(*here, _is(State.SENDING))).scalar_one(),
-        oldest_at=min(_oldest(connection, key, list(waiting)), default=None),
+        waiting=sum(load.waiting.values()),
+        waiting_live=load.waiting.get(LIVE, 0),
+        sending=load.sending,
+        oldest_at=load.oldest_at,
         owner=owners.get(quota_id),
         parked_code=row.parked_code if row else None,
         parked_detail=row.parked_detail if row else None,
@@ -175,18 +214,6 @@ def _lane(
 def _operation_pause(pauses: Mapping[tuple[str, str], Any], quota_id: str, key: LaneKey) -> Any:
     family = FAMILIES[key.family]
     return pauses.get((quota_id, family.bulk_operation or family.single_operation))
-
-
-def _oldest(connection: Connection, key: LaneKey, priorities: Sequence[int]) -> list[datetime]:
-    """The first of each priority: ids sort by acceptance."""
-    first = (
-        select(deliveries.c.accepted_at)
-        .where(deliveries.c.store_id == key.store_id, deliveries.c.family == key.family.value, _is(State.WAITING))
-        .order_by(deliveries.c.id)
-        .limit(1)
-    )
-    found = [connection.execute(first.where(deliveries.c.priority == priority)).scalar_one_or_none() for priority in priorities]
-    return [instant for instant in found if instant is not None]
 
 
 def totals(connection: Connection, store_id: str) -> Totals:

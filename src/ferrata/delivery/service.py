@@ -204,6 +204,16 @@ class DeliveryService:
         found = await self._db.read(lambda connection: queries.lane_rows(connection, store_ids, self._clock.now()))
         return [await self._with_connection(lane) for lane in found]
 
+    async def stores_with_dead(self) -> list[str]:
+        """The stores that have dead letters."""
+        return await self._db.read(lambda connection: outbox.stores_with(connection, State.DEAD))
+
+    async def busy_lanes(self) -> list[Lane]:
+        """Of all stores, the lanes in which something waits, is being sent, or is parked: for whoever watches over all."""
+        await self.stops.look()
+        found = await self._db.read(lambda connection: queries.busy_lane_rows(connection, self._clock.now()))
+        return [await self._with_connection(lane) for lane in found]
+
     async def _with_connection(self, lane: Lane) -> Lane:
         stop = self.stops.of(lane.store_id)
         if stop:

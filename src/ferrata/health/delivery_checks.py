@@ -29,7 +29,7 @@ class DeliveryChecks:
 
     async def lanes(self) -> list[Check]:
         """``delivery.lag`` and ``delivery.parked``, from one look at the lanes."""
-        lanes, now = await self._delivery.lanes(), self._clock.now()
+        lanes, now = await self._delivery.busy_lanes(), self._clock.now()
         return [_lag(lanes, now), _parked(lanes, now)]
 
     async def dead_letters(self) -> Check:
@@ -37,10 +37,10 @@ class DeliveryChecks:
         since = self._clock.now() - DEAD_LETTERS_NEW_FOR
         stores: dict[str, str] = {}
         total, new = 0, False
-        for store in await self._connections.stores():
-            groups = await self._delivery.dead_groups(store.id)
+        for store_id in await self._delivery.stores_with_dead():
+            groups = await self._delivery.dead_groups(store_id)
             if count := sum(group.count for group in groups):
-                stores[store.id] = f"{count} dead letters: " + "; ".join(
+                stores[store_id] = f"{count} dead letters: " + "; ".join(
                     f"{each.reason_code} {each.count}" for each in groups[:5]
                 )
                 total += count
