@@ -64,6 +64,14 @@ class TestALane:
         assert kinds(with_lane(**(waiting | {"last_success_at": None, "parked_code": "not_connected"}))) == ["delivery.stalled"]
 
 
+    def test_that_somebody_stopped_is_told_only_if_events_wait_for_long(self) -> None:
+        stopped = {"parked_code": "stopped", "parked_detail": "Sending was stopped by Mira.", "waiting": 5, "waiting_live": 5}
+        assert kinds(with_lane(**stopped, oldest_at=NOW)) == []
+        seen = with_lane(**stopped, oldest_at=LONG_AGO, last_success_at=LONG_AGO)
+        [(condition, told)] = conditions(seen).items()
+        assert (condition.kind, told.detail) == ("delivery.stalled", "Sending was stopped by Mira.")
+
+
 class TestDeadLetters:
     GROUP = DeadGroup("invalid", "/data/attributes", "phone of mira.keller@grat.example is invalid", 214, LONG_AGO, LONG_AGO)
 

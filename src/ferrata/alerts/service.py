@@ -1,7 +1,7 @@
 """Alerts: what holds now, what held before, who is told, and the look that finds it out.
 
-Rooms raise conditions themselves with ``infra.incidents.raise_alert`` in their own transactions; what needs a view of several rooms
-is watched here.
+Rooms raise conditions themselves with ``infra.incidents.raise_alert`` in their own transactions; what needs a view of several
+rooms is watched here.
 """
 
 from datetime import timedelta

@@ -1,7 +1,7 @@
 """From what is to be said to what was said: messages for every channel that wants them, sent until they arrive.
 
-Incidents, messages and attempts are rows. A message is claimed before it is sent and carries the same id each time, so that whoever
-gets it twice, because an answer was lost, can tell.
+Incidents, messages and attempts are rows. A message is claimed before it is sent and carries the same id each time, so that
+whoever gets it twice, because an answer was lost, can tell.
 """
 
 import asyncio

@@ -19,7 +19,9 @@ from ferrata.infra.log_masking import mask_text
 BROKEN, PARKED, STALLED = "connection.broken", "lane.parked", "delivery.stalled"
 DEAD, QUEUE, DISK = "delivery.dead_letters", "queue.filling", "disk.filling"
 WATCHED = (BROKEN, PARKED, STALLED, DEAD, QUEUE, DISK)
-NOT_CONNECTED, KEY_REFUSED = "not_connected", "key_refused"
+KEY_REFUSED = "key_refused"
+ON_PURPOSE = ("not_connected", "stopped")
+"""Not connected yet, or stopped by somebody: worth a word only if events wait there for long."""
 NEW_FOR = timedelta(days=1)
 QUEUE_SHARE = 0.8
 LITTLE_SPACE_BYTES, LITTLE_SPACE_SHARE = 2_000_000_000, 0.05
@@ -85,7 +87,7 @@ def _lanes(seen: Seen) -> dict[Condition, Told]:
             continue
         broken = seen.connections[lane.store_id].status in (Status.ERROR, Status.DISCONNECTED)
         waiting = lane.waiting + lane.sending
-        if lane.parked_code and lane.parked_code != NOT_CONNECTED:
+        if lane.parked_code and lane.parked_code not in ON_PURPOSE:
             if not (broken and lane.parked_code == KEY_REFUSED):
                 detail = f"{lane.parked_detail or ''} {waiting:,} deliveries wait; none is lost.".strip()
                 condition = Condition(PARKED, lane.store_id, lane.family)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -92,6 +93,13 @@ class SandboxProcess:
         """Whether the account's key is accepted, from now on."""
         async with httpx2.AsyncClient(base_url=self.url, timeout=10) as client:
             (await client.patch(f"/_sandbox/keys/{self.api_key}", json={"revoked": not works})).raise_for_status()
+
+    async def register_app(self, client_id: str, client_secret: str, redirect_uri: str, scopes: Sequence[str]) -> None:
+        """Make this demo an OAuth app there, so that a store can be connected without a key."""
+        app = {"client_id": client_id, "client_secret": client_secret, "name": "Ferrata", "key": "ferrata"}
+        async with httpx2.AsyncClient(base_url=self.url, timeout=10) as client:
+            answer = await client.post("/_sandbox/apps", json={**app, "redirect_uris": [redirect_uri], "scopes": list(scopes)})
+            answer.raise_for_status()
 
     def _options(self) -> list[str]:
         return ["--port", str(self._port), "--state", str(self._folder / "sandbox.db")]

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import sys
 import webbrowser
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 from random import Random, SystemRandom
 
 import httpx2
-from pydantic import AnyHttpUrl
+from pydantic import AnyHttpUrl, SecretStr
 
 from ferrata.client import AsyncFerrata
 from ferrata.dashboard.guide import Guide
@@ -30,6 +31,7 @@ from ferrata.kit.clock import SystemClock
 
 HOST = "127.0.0.1"
 CLOSE_SECONDS = 1.0
+OAUTH_CLIENT = "ferrata-demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,9 @@ def demo(options: Options, settings: Settings) -> None:
             serve(chosen, Role.ALL, _Companion(folder, state, None, klaviyo_key=key, browser=options.browser))
             return
         with SandboxProcess(folder.path, options.sandbox_port) as sandbox:
-            chosen = chosen.model_copy(update={"klaviyo_base_url": AnyHttpUrl(sandbox.url), "klaviyo_ca_file": None})
+            app = {"oauth_client_id": OAUTH_CLIENT, "oauth_client_secret": SecretStr(secrets.token_urlsafe(24))}
+            klaviyo = {"klaviyo_base_url": AnyHttpUrl(sandbox.url), "klaviyo_ca_file": None, "klaviyo_token_url": None}
+            chosen = chosen.model_copy(update=klaviyo | app | {"oauth_authorize_url": None})
             serve(chosen, Role.ALL, _Companion(folder, state, sandbox, klaviyo_key=sandbox.api_key, browser=options.browser))
 
 
@@ -80,6 +84,7 @@ def _settings(given: Settings, folder: Folder, options: Options) -> Settings:
         "host": HOST,
         "public_url": None,
         "klaviyo_api_key": None,
+        "alerts_allowed_networks": "127.0.0.0/8, ::1/128",  # so that webhooks can be tried
     }
     if options.port is not None:
         values["port"] = options.port
@@ -110,6 +115,8 @@ class _Companion:
             shop_name=SHOP_NAME if self._sandbox else "My shop",
             earlier=earlier,
         )
+        if self._sandbox and (app := wiring.oauth.app):
+            await self._sandbox.register_app(app.client_id, app.client_secret.reveal(), app.redirect_uri, app.scopes)
         address, secret = wiring.settings.public_address(), entrance.new_secret()
         self._clock = wiring.clock
         self._continued = earlier is not None
