@@ -63,7 +63,6 @@ class TestALane:
         assert kinds(with_lane(**(waiting | {"waiting_live": 0}))) == []  # history may take its time
         assert kinds(with_lane(**(waiting | {"last_success_at": None, "parked_code": "not_connected"}))) == ["delivery.stalled"]
 
-
     def test_that_somebody_stopped_is_told_only_if_events_wait_for_long(self) -> None:
         stopped = {"parked_code": "stopped", "parked_detail": "Sending was stopped by Mira.", "waiting": 5, "waiting_live": 5}
         assert kinds(with_lane(**stopped, oldest_at=NOW)) == []
