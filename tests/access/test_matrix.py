@@ -97,13 +97,16 @@ class TestAnotherSite:
 
 
 class TestAGet:
-    async def test_changes_nothing_however_much_may_be_done(self, town: Town) -> None:
+    async def test_asked_again_changes_nothing_however_much_may_be_done(self, town: Town) -> None:
+        """Asked the first time it may make what a store has once, such as the key that its links are signed with."""
         headers = await cookie_of(town.doors, await person(town.doors, "Olga", default="owner"))
-        before = await town.rows()
-        for door in every_door(town.doors):
-            if not door.changes:
-                await town.knock(door, headers)
-        assert await town.rows() == before
+        states = []
+        for _ in range(2):
+            for door in every_door(town.doors):
+                if not door.changes:
+                    await town.knock(door, headers)
+            states.append(await town.rows())
+        assert {name: rows for name, rows in states[1].items() if rows != states[0][name]} == {}
 
 
 async def _try_everything(town: Town, headers: dict[str, str]) -> None:

@@ -21,7 +21,7 @@ from ferrata.access.cookies import Cookies
 from ferrata.access.errors import NoStore, OtherStore, UnknownToken
 from ferrata.access.schemas import Browser, Principal, Right
 from ferrata.access.service import Access
-from ferrata.infra.errors import FerrataError, Forbidden, NotFound, Problem, Rejected, Unauthenticated
+from ferrata.infra.errors import FerrataError, NotFound, Problem, Rejected, Unauthenticated
 
 STORE_HEADER = "Ferrata-Store"
 STORE_COOKIE = "ferrata_store"
@@ -30,8 +30,8 @@ STORE_IN_PATH = ("storePublicId", "store", "store_id")
 _BEARER = HTTPBearer(auto_error=False, description="A token made with `ferrata tokens create` or under Settings, Tokens.")
 _SECRETS_IN_QUERY = frozenset({"apikey", "api_key", "token", "access_token", "key", "password"})
 Endpoint = Callable[[Request], Awaitable[Response]]
-OnRefused = Callable[[Request, Principal | None, FerrataError], Awaitable[None]]
-"""Told of every 401 and 403 that this gate gives: who asked, if that is known, and why not."""
+PRINCIPAL, STORE, ASKED = "ferrata.principal", "ferrata.store", "ferrata.asked_right"
+"""Kept in the scope of a request: what was found out once. (``request.state`` costs more than the question.)"""
 KNOWN: Literal["known"] = "known"
 _NOTHING: Any = object()
 
@@ -48,7 +48,6 @@ class Gate:
     access: Access
     cookies: Cookies
     choose_store: ChooseStore
-    on_refused: OnRefused | None = None
 
 
 def gate_of(request: Request) -> Gate:
@@ -66,12 +65,18 @@ async def principal(request: Request) -> Principal:
         UnknownToken: the token is not, or no longer, good. A session beside it does not help.
         Rejected: a secret stands in the address, where every log on the way would keep it, or there are two tokens.
     """
-    found: Principal | None = getattr(request.state, "principal", None)
+    found = known_principal(request)
     if found is None:
         if request.scope["query_string"]:
             _refuse_secrets_in(request.query_params.keys())
         found = await _authenticated(request)
-        request.state.principal = found
+        request.scope[PRINCIPAL] = found
+    return found
+
+
+def known_principal(request: Request) -> Principal | None:
+    """Who is asking, if that was found out already."""
+    found: Principal | None = request.scope.get(PRINCIPAL)
     return found
 
 
@@ -123,6 +128,13 @@ async def store_of(request: Request) -> str:
         NoStore: this person has a role in no store yet.
         NotFound: there is no such store.
     """
+    found: str | None = request.scope.get(STORE)
+    if found is None:
+        found = request.scope[STORE] = await _chosen(request)
+    return found
+
+
+async def _chosen(request: Request) -> str:
     who = await principal(request)
     named, choose = named_store(request), gate_of(request).choose_store
     if who.store_id is not None:
@@ -157,12 +169,8 @@ async def authorized(request: Request, right: Right | None) -> Principal:
         LacksRight, OtherStore, NoStore: 403.
         NotFound: the store in the path is not there; told only to those whose right holds in every store.
     """
-    try:
-        who = await principal(request)
-        return who if right is None else await _allowed(request, who, right)
-    except (Forbidden, Unauthenticated) as error:
-        await tell_refused(request, error)
-        raise
+    who = await principal(request)
+    return who if right is None else await _allowed(request, who, right)
 
 
 async def _allowed(request: Request, who: Principal, right: Right) -> Principal:
@@ -171,18 +179,10 @@ async def _allowed(request: Request, who: Principal, right: Right) -> Principal:
         named = named_store(request) if who.rights else None
         who = who.within(named or await store_of(request))
     who.require(right)
-    request.state.asked_right = right  # a stream asks for it again
+    request.scope[ASKED] = right  # a stream asks for it again
     if who.store_id is not None or not request.path_params.keys().isdisjoint(STORE_IN_PATH):
         await store_of(request)
     return who
-
-
-async def tell_refused(request: Request, error: FerrataError) -> None:
-    """Tell whoever keeps the books of refusals; each request once."""
-    on_refused = gate_of(request).on_refused
-    if on_refused is not None and not getattr(request.state, "refused", False):
-        request.state.refused = True
-        await on_refused(request, getattr(request.state, "principal", None), error)
 
 
 class Needs:

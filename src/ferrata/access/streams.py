@@ -4,7 +4,7 @@ import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ferrata.access.http import authorized
+from ferrata.access.http import ASKED, PRINCIPAL, STORE, authorized
 from ferrata.infra.errors import FerrataError
 from ferrata.kit.clock import Clock
 
@@ -48,10 +48,11 @@ def _is_stream(message: Message) -> bool:
 
 async def _may_go_on(scope: Scope) -> bool:
     request = Request(scope)
-    right = getattr(request.state, "asked_right", None)
+    right = scope.get(ASKED)
     if right is None:
         return True  # a stream for everybody, as that of the pattern page
-    del request.state.principal
+    for found in (PRINCIPAL, STORE):
+        scope.pop(found, None)
     try:
         await authorized(request, right)
     except FerrataError as error:

@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from ferrata.access.schemas import Principal
+from ferrata.access.http import known_principal
 from ferrata.audit.schemas import SOMEBODY, Actor, Refused
 from ferrata.audit.service import Audit
 from ferrata.infra.errors import FerrataError
@@ -22,7 +22,7 @@ class Noting:
     def __call__(self, error: Exception, request: Request) -> None:
         if not isinstance(error, FerrataError) or not error.is_refusal:
             return
-        who: Principal | None = getattr(request.state, "principal", None)
+        who = known_principal(request)
         caller = caller_of(request.scope)
         self._audit.refused(
             Refused(
