@@ -37,6 +37,8 @@ PUBLIC = {
     "POST /setup",
     "POST /sign-in",
     "POST /sign-out",
+    "OPTIONS /sources/{kind}/{store}",  # each kind of source verifies what is delivered to it
+    "POST /sources/{kind}/{store}",
     # Each asks for the write key itself, in the way of Segment's libraries.
     *(f"POST /v1/{name}" for name in ("track", "identify", "page", "screen", "group", "alias", "batch", "import")),
     *(f"POST /v1/{short}" for short in "tipsgab"),
