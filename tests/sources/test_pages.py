@@ -87,7 +87,7 @@ class TestMessages:
         await stray(opened)
         await take(opened, order(1), {"message": "c", "type": "cart", "id": "c"}, {"message": "bad", "type": "refuse", "id": "x"})
         await opened.visit(page, "/ui/sources")
-        await expect(page.get_by_role("article", name="Shop")).to_contain_text("refuses some")
+        await expect(page.get_by_role("article", name="Shop")).to_contain_text("Refuses some")
         await page.get_by_role("link", name="Shop", exact=True).first.click()
         await expect(page.get_by_role("heading", name="Shop", level=1)).to_be_visible()
         await page.get_by_role("link", name="Message m1").click()

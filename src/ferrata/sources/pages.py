@@ -34,10 +34,10 @@ Kind = Annotated[str, Path(max_length=32)]
 Id = Annotated[str, Path(max_length=36)]
 
 
-def tabs(kind: str, refused: int | None = None) -> list[tuple[str, str, int | None]]:
+def tabs(kind: str) -> list[tuple[str, str, int | None]]:
     """The pages of one source, for the tabs on each of them."""
     return [
-        (f"{PATH}/{kind}", "Messages", refused or None),
+        (f"{PATH}/{kind}", "Messages", None),
         (f"{PATH}/{kind}/history", "History", None),
         (f"{PATH}/{kind}/explain", "Explain", None),
         (f"{PATH}/{kind}/settings", "Settings", None),
@@ -127,7 +127,7 @@ class SourcePages:
         page = await self.sources.messages(wanted, request.query_params.get("cursor"), MESSAGES_ON_A_PAGE)
         return {
             "standing": standing,
-            "tabs": tabs(kind, standing.refused),
+            "tabs": tabs(kind),
             "kind": kind,
             "rows": page.rows,
             "state": state.value if state else "",
