@@ -29,6 +29,11 @@ class Case:
         return path.removeprefix("/sync/") or None
 
     @property
+    def ids(self) -> list[str]:
+        """Of which single resources it asks."""
+        return [*((self.recorded["trigger"].get("http") or {}).get("body") or {}).get("ids", [])]
+
+    @property
     def writes(self) -> list[dict[str, Any]]:
         return [request for request in self.recorded["expected_klaviyo_requests"] if request["kind"] == "write"]
 

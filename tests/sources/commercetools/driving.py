@@ -6,7 +6,9 @@ from typing import Any
 
 from ferrata.kit.clock import MovedClock
 from ferrata.sources.commercetools import SOURCE
+from ferrata.sources.commercetools.history import by_ids
 from ferrata.sources.commercetools.notification import raw_message
+from ferrata.sources.commercetools.reader import CommercetoolsReader
 from ferrata.sources.commercetools.settings import CommercetoolsSettings
 from ferrata.sources.contract import Lookup, Mapped, Message, RawMessage, Reader, Span, Surroundings
 from tests.sources.commercetools.mock_api import CommercetoolsMock
@@ -77,10 +79,13 @@ async def mapped(
     return SOURCE.map(kept, looked_up, chosen)
 
 
-async def history(mock: CommercetoolsMock, chosen: CommercetoolsSettings, kind: str) -> list[Mapped]:
-    """Everything that a backfill of this kind makes."""
-    reading, found, cursor = reader(mock, chosen), [], None
+async def history(mock: CommercetoolsMock, chosen: CommercetoolsSettings, kind: str, ids: Sequence[str] = ()) -> list[Mapped]:
+    """Everything that a backfill of this kind makes, or reading these."""
+    reading, found, cursor = reader(mock, chosen), list[Mapped](), None
+    assert isinstance(reading, CommercetoolsReader)
     try:
+        if ids:
+            return [await mapped(mock, chosen, raw) for raw in await by_ids(reading.api, kind, ids)]
         while True:
             page = await reading.page(kind, cursor, Span(until=NOW))
             looked: dict[Lookup, Any] = dict(page.looked_up)

@@ -87,11 +87,4 @@ INTENDED = (
         _more,
         cases=".*-klaviyo-get-500",
     ),
-    Intended(
-        "by ids",
-        r"/profile .*",
-        "history is read by date; single customers come with their next change",
-        _more,
-        cases="bulk-customers-by-ids",
-    ),
 )

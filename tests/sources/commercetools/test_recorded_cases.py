@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not CASES, reason="the recorded cases are not at
 
 async def _made_of(case: Case) -> list[Mapped]:
     if case.backfill:
-        return await history(case.project(), case.settings(), case.backfill)
+        return await history(case.project(), case.settings(), case.backfill, case.ids)
     assert case.message is not None
     return [await mapped(case.project(), case.settings(), case.message)]
 

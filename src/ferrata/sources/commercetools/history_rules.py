@@ -23,10 +23,11 @@ def order(seen: Notification, found: Found) -> Mapped:
     if not has_identity(known):
         return orders.nothing("order", "it has neither customerEmail nor customerId, so it is nobody's")
     at = first_instant(known.get("lastModifiedAt"), known.get("createdAt")) or found.at
+    model = orders.model_of(known, found)
     events = [
-        *orders.placed_events(known, found),
-        *orders.state_events(known, str(known.get("orderState")), at, found),
-        *refund_rules.history(known, orders.model_of(known, found), found),
+        *orders.placed_events(known, model, found),
+        *orders.state_events(model, str(known.get("orderState")), at, found),
+        *refund_rules.history(known, model, found),
     ]
     return Mapped(events=tuple(events))
 

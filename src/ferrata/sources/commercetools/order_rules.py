@@ -48,7 +48,7 @@ def placed(seen: Notification, found: Found) -> Mapped:
     states, state = found.settings.order.states.created.placed_order, order.get("orderState")
     if state not in states and not _moved_on(seen, order):
         return nothing("order", f"its state {state} is none in which an order counts as placed ({', '.join(states)})")
-    return Mapped(events=tuple(placed_events(order, found)))
+    return Mapped(events=tuple(placed_events(order, model_of(order, found), found)))
 
 
 def _moved_on(seen: Notification, order: Json) -> bool:
@@ -57,8 +57,7 @@ def _moved_on(seen: Notification, order: Json) -> bool:
     return read_later and isinstance(order.get("version"), int) and order["version"] > (seen.version or 0)
 
 
-def placed_events(order: Json, found: Found) -> list[TrackedEvent]:
-    model = model_of(order, found)
+def placed_events(order: Json, model: Order, found: Found) -> list[TrackedEvent]:
     own_lines = with_own_fields(model, order, found.settings)
     return [commerce.placed_order(model, found.terms), *commerce.ordered_products(own_lines, found.terms)]
 
@@ -71,12 +70,12 @@ def changed(seen: Notification, found: Found) -> Mapped:
     if (unfit := _unfit(order)) or order is None:
         return nothing("order", unfit or "")
     state = seen.body.get("orderState") or order.get("orderState")
-    events = state_events(order, str(state), _when(seen, order, found), found)
+    events = state_events(model_of(order, found), str(state), _when(seen, order, found), found)
     return Mapped(events=events) if events else nothing("order", f"its new state {state} means no event")
 
 
-def state_events(order: Json, state: str, at: datetime, found: Found) -> tuple[TrackedEvent, ...]:
-    states, model = found.settings.order.states.changed, model_of(order, found)
+def state_events(model: Order, state: str, at: datetime, found: Found) -> tuple[TrackedEvent, ...]:
+    states = found.settings.order.states.changed
     events = []
     if state in states.cancelled_order:
         events.append(commerce.cancelled_order(model, at, found.terms))

@@ -164,12 +164,14 @@ def _profile(billing: Json, settings: CommercetoolsSettings) -> dict[str, Any]:
 
 
 def _own_fields(order: Json, settings: CommercetoolsSettings) -> dict[str, Any]:
+    if "paymentInfo" in order:
+        order = {**order, "paymentInfo": _unexpanded(order["paymentInfo"])}
     custom = _selection(within(order, "custom", "fields"), settings.order.custom_fields.properties)
-    return {**{name: _unexpanded(value) for name, value in _selection(order, settings.order.properties).items()}, **custom}
+    return {**_selection(order, settings.order.properties), **custom}
 
 
 def _unexpanded(value: Any) -> Any:
-    """References as such: what we had expanded for ourselves, such as payments, is nobody else's business."""
+    """References as such: the payments that we had expanded for ourselves are nobody else's business."""
     if isinstance(value, dict):
         return {name: _unexpanded(each) for name, each in value.items() if not (name == "obj" and "typeId" in value)}
     return [_unexpanded(each) for each in value] if isinstance(value, list) else value
