@@ -33,10 +33,10 @@ class TestAnAct:
             ("remove", {"lineId": "mug"}, "4.90"),
             ("remove", {"lineId": "mug"}, "4.90"),
             ("update", {"items": [TEA | {"quantity": 3}]}, "14.70"),
-            ("update", {"items": [TEA | {"quantity": 0}]}, "0"),
+            ("update", {"items": [TEA | {"quantity": 0}]}, "0.00"),
             ("update", {"items": [MUG]}, "25.00"),
             ("checkout", {}, "25.00"),
-            ("clear", {}, "0"),
+            ("clear", {}, "0.00"),
         ):
             shop.clock.advance(1)
             assert (await shop.post("k-1", act, **body))["total"] == total, act

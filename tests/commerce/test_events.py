@@ -191,6 +191,17 @@ class TestACart:
         assert event.properties["MinutesSinceLastActivity"] == 10
         assert event.properties["LastActivityAt"] == "2026-11-20T09:30:15+00:00"
 
+    def test_names_changes_of_one_moment_by_the_shops_own_ids(self) -> None:
+        changes = [msgspec.structs.replace(CART, change=f"a-{number}") for number in range(2)]
+        ids = [visits.added_to_cart(cart, ONE_TEA, TERMS).unique_id for cart in changes]
+        assert ids == ["k-1:added:l2:a-0", "k-1:added:l2:a-1"]
+
+    def test_never_has_an_id_that_klaviyo_would_not_take(self) -> None:
+        long = [msgspec.structs.replace(CART, id="k" * 200, change=f"{'a' * 100}{number}") for number in range(2)]
+        ids = {visits.updated_cart(cart, TERMS).unique_id for cart in long}
+        assert len(ids) == 2
+        assert max(map(len, ids)) <= 255
+
     def test_has_another_id_for_every_silence(self) -> None:
         later = msgspec.structs.replace(CART, updated_at=AT + timedelta(seconds=0.001))
         ids = {visits.abandoned_checkout(cart, AT + timedelta(hours=1), TERMS).unique_id for cart in (CART, later)}

@@ -111,7 +111,7 @@ def _with(items: Sequence[Item], added: Sequence[Item]) -> tuple[Item, ...]:
 
 
 def _tell(before: CartRecord, after: CartRecord, act: CartAct, terms: Terms, url: str) -> tuple[tuple[TrackedEvent, ...], str]:
-    cart = msgspec.structs.replace(after.cart(url), updated_at=act.at)
+    cart = msgspec.structs.replace(after.cart(url), updated_at=act.at, change=act.act_id)
     by_id = {item.line_id: item.line(after.currency) for item in before.items}
     making: Mapping[Act, Callable[[], tuple[tuple[TrackedEvent, ...], str]]] = {
         Act.ITEMS: lambda: _added(cart, [item.line(after.currency) for item in act.items or ()], terms),

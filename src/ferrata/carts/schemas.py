@@ -8,7 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from ferrata.commerce.model import Cart, Line, Product
-from ferrata.commerce.money import Money
+from ferrata.commerce.money import Money, exponent
 from ferrata.commerce.tracked import PersonRef
 
 
@@ -110,7 +110,10 @@ class CartRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def total(self) -> Decimal:
-        return sum((item.price * item.quantity for item in self.items), Decimal(0))
+        """Exact; with at least the decimals of the currency."""
+        exact = sum((item.price * item.quantity for item in self.items), Decimal(0))
+        padded = exact.quantize(Decimal(1).scaleb(-exponent(self.currency)))
+        return padded if padded == exact else exact
 
     def cart(self, url: str | None) -> Cart:
         """As the events show it. ``url`` is the link that opens it again."""

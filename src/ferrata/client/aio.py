@@ -8,12 +8,13 @@ from ferrata.client.sync import Ferrata
 
 
 class AsyncFerrata:
-    """As ``Ferrata``; ``flush`` and ``aclose`` are awaited and do not hold up the loop. ``track`` needs no await."""
+    """As ``Ferrata``; ``flush`` and ``aclose`` are awaited and do not hold up the loop. ``track`` and ``cart`` need no await."""
 
     def __init__(self, url: str, token: str, **options: Any) -> None:
         """Takes the options of ``Ferrata``."""
         self._client = Ferrata(url, token, **options)
         self.track = self._client.track
+        self.cart = self._client.cart
 
     async def __aenter__(self) -> Self:
         return self

@@ -9,11 +9,20 @@ from enum import Enum
 from typing import Any
 from uuid import UUID, uuid4
 
+_ACT = b'{"act":'
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """An event, or an act of a cart: then ``event_id`` is the id of the act."""
+
     event_id: str
     body: bytes
+
+    @property
+    def is_act(self) -> bool:
+        """By its first member: so it is known again when it comes out of a spool."""
+        return self.body.startswith(_ACT)
 
 
 def make_message(fields: Mapping[str, Any]) -> Message:
@@ -26,6 +35,14 @@ def make_message(fields: Mapping[str, Any]) -> Message:
     complete.setdefault("eventId", uuid4().hex)
     complete.setdefault("time", datetime.now(UTC))
     return Message(str(complete["eventId"]), _json(complete).encode())
+
+
+def make_act(act: str, fields: Mapping[str, Any]) -> Message:
+    """What happened to a cart, with an id of the act and its time. Raises as ``make_message``."""
+    complete = {"act": act, **{name: value for name, value in fields.items() if value is not None}}
+    complete.setdefault("actId", uuid4().hex)
+    complete.setdefault("time", datetime.now(UTC))
+    return Message(str(complete["actId"]), _json(complete).encode())
 
 
 def _json(value: Any) -> str:

@@ -15,7 +15,7 @@ HEADERS = {
     "Ferrata-Source": "client",
 }
 LONGEST_RETRY_AFTER_SECONDS = 300.0
-_OF_BATCH = re.compile(r"^events\.\d+\.")  # the place in a request says nothing to the host
+_OF_BATCH = re.compile(r"^(?:events|acts)\.\d+\.")  # the place in a request says nothing to the host
 
 
 class Away(Exception):
@@ -49,23 +49,32 @@ class Poster:
         self._client.close()
 
     def post(self, messages: Sequence[Message]) -> Posted:
-        """Hand the messages over.
+        """Hand the messages over, events and acts of carts each in their order.
 
         Raises:
             Away: Ferrata cannot be reached, is overloaded, or does not accept the token for now.
             TooLarge: there is more than it takes at once.
         """
-        body = b'{"events":[' + b",".join(message.body for message in messages) + b"]}"
+        events = [message for message in messages if not message.is_act]
+        acts = [message for message in messages if message.is_act]
+        posted = self._post("/events/bulk", "events", events) if events else Posted(0, [])
+        if not acts:
+            return posted
+        more = self._post("/carts/acts", "acts", acts)  # if this breaks off, both are sent again, which changes nothing
+        return Posted(posted.accepted + more.accepted, [*posted.refused, *more.refused])
+
+    def _post(self, path: str, name: str, messages: Sequence[Message]) -> Posted:
+        body = f'{{"{name}":['.encode() + b",".join(message.body for message in messages) + b"]}"
         try:
-            answer = self._client.post("/events/bulk", content=body)
+            answer = self._client.post(path, content=body)
             answers = answer.json() if answer.status_code in (200, 201, 202, 207) else None
         except (httpx2.HTTPError, ValueError) as error:
             raise Away(type(error).__name__) from error
         if isinstance(answers, list) and len(answers) == len(messages):
             refused = [(message, _why(told)) for message, told in zip(messages, answers, strict=True) if "id" not in told]
             return Posted(len(messages) - len(refused), refused)
-        if answer.status_code == 413:
-            raise TooLarge
+        if answer.status_code == 413 or (answer.status_code == 400 and len(messages) > 1):
+            raise TooLarge  # or one of them spoils the others: by halves it is found
         if answer.status_code == 400:
             return Posted(0, [(message, _why_of(answer)) for message in messages])
         why = (

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import httpx2
 
-from ferrata.client.message import make_message
+from ferrata.client.message import Message, make_act, make_message
 from ferrata.client.outbox import Counts, OnDrop, Outbox
 from ferrata.client.posting import Poster
 from ferrata.client.sending import Pace, Sending
@@ -108,14 +108,63 @@ class Ferrata:
                     "backfill": backfill,
                 }
             )
-            if self._is_closed:
-                self._outbox.drop_untold("the client is closed")
-                return None
-            self._start()
-            return message.event_id if self._outbox.put(message) else None
+            return self._take(message)
         except Exception as error:  # noqa: BLE001 - tracking must never break what is tracked
             self._outbox.drop_untold(f"no event: {error}")
             return None
+
+    def cart(
+        self,
+        cart_id: str,
+        act: str,
+        *,
+        items: Sequence[Mapping[str, Any]] | None = None,
+        line_id: str | None = None,
+        order_id: str | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        external_id: str | None = None,
+        currency: str | None = None,
+        checkout_url: str | None = None,
+        coupons: Sequence[str] | None = None,
+        act_id: str | None = None,
+        time: datetime | None = None,
+    ) -> str | None:
+        """Tell what happened to a cart; returns the act's id, or None if it was dropped. It promises what ``track`` promises.
+
+        ``act``: ``items`` (these were added), ``update`` (these are in it now), ``remove`` (of a line), ``clear``, ``checkout``,
+        ``purchase``, ``person`` (somebody became known).
+        """
+        try:
+            return self._take(
+                make_act(
+                    act,
+                    {
+                        "cartId": cart_id,
+                        "actId": act_id,
+                        "time": time,
+                        "items": items,
+                        "lineId": line_id,
+                        "orderId": order_id,
+                        "email": email,
+                        "phone": phone,
+                        "externalId": external_id,
+                        "currency": currency,
+                        "checkoutUrl": checkout_url,
+                        "coupons": coupons,
+                    },
+                )
+            )
+        except Exception as error:  # noqa: BLE001 - as above
+            self._outbox.drop_untold(f"no act of a cart: {error}")
+            return None
+
+    def _take(self, message: Message) -> str | None:
+        if self._is_closed:
+            self._outbox.drop_untold("the client is closed")
+            return None
+        self._start()
+        return message.event_id if self._outbox.put(message) else None
 
     def flush(self, timeout_seconds: float = 30.0) -> bool:
         """Wait until nothing waits in memory or on disk; False if that took too long."""

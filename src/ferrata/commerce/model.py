@@ -126,7 +126,10 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cart(msgspec.Struct, frozen=True, kw_only=True):
-    """A cart as it stands at ``updated_at``. ``total`` None: the sum of its lines. ``url`` opens this very cart again."""
+    """A cart as it stands at ``updated_at``. ``total`` None: the sum of its lines. ``url`` opens this very cart again.
+
+    ``change`` is the shop's own id of what happened last; without one the moment names it, and two within a millisecond are one.
+    """
 
     id: str
     person: PersonRef
@@ -136,6 +139,7 @@ class Cart(msgspec.Struct, frozen=True, kw_only=True):
     total: Money | None = None
     url: str | None = None
     coupons: tuple[str, ...] = ()
+    change: str | None = None
     extra: Mapping[str, Any] = {}
 
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -10,6 +11,8 @@ import msgspec
 from ferrata.commerce.exchange import Exchange
 from ferrata.commerce.money import Money
 from ferrata.commerce.tracked import PersonRef, TrackedEvent
+
+UNIQUE_ID_CHARACTERS = 255
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +37,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         valued = self.exchange.value_of(money, at)
         return TrackedEvent(
             metric=self.names.get(metric.value, metric.value),
-            unique_id=unique_id,
+            unique_id=_bounded(unique_id),
             occurred_at=at,
             person=person,
             properties=present({**properties, **valued.properties}),
@@ -43,6 +46,13 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
             profile=profile or {},
             backfill=self.backfill,
         )
+
+
+def _bounded(unique_id: str) -> str:
+    """Klaviyo takes 255 characters: what is longer keeps its beginning and is told apart by a hash of all of it."""
+    if len(unique_id) <= UNIQUE_ID_CHARACTERS:
+        return unique_id
+    return f"{unique_id[:190]}:{sha256(unique_id.encode()).hexdigest()}"
 
 
 def present(properties: Mapping[str, Any]) -> dict[str, Any]:

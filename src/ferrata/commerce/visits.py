@@ -45,7 +45,7 @@ def searched_site(person: PersonRef, term: str, at: datetime, terms: Terms, *, r
 
 
 def added_to_cart(cart: Cart, line: Line, terms: Terms) -> TrackedEvent:
-    """``unique_id``: cart, line and the moment of the change. Value: the whole cart afterwards, as in the guide."""
+    """``unique_id``: cart, line and the shop's id of the change, else its moment. Value: the whole cart afterwards."""
     return _changed(Metric.ADDED_TO_CART, "Added", cart, line, terms)
 
 
@@ -58,7 +58,7 @@ def updated_cart(cart: Cart, terms: Terms) -> TrackedEvent:
     """Quantities changed, or the cart was cleared: ``Items`` is then absent and the value 0."""
     return terms.event(
         Metric.UPDATED_CART,
-        f"{cart.id}:updated:{_moment(cart.updated_at)}",
+        f"{cart.id}:updated:{_mark(cart)}",
         cart.updated_at,
         cart.person,
         {**of_cart(cart), "Cleared": not cart.lines},
@@ -69,9 +69,7 @@ def updated_cart(cart: Cart, terms: Terms) -> TrackedEvent:
 def applied_coupon(cart: Cart, code: str, terms: Terms, *, accepted: bool, reason: str | None = None) -> TrackedEvent:
     """``unique_id``: cart, code and the moment. ``Accepted`` false: the shop refused the code, and ``Reason`` says why."""
     properties = {**of_cart(cart), "CouponCode": code, "Accepted": accepted, "Reason": reason}
-    return terms.event(
-        Metric.APPLIED_COUPON, f"{cart.id}:coupon:{code}:{_moment(cart.updated_at)}", cart.updated_at, cart.person, properties
-    )
+    return terms.event(Metric.APPLIED_COUPON, f"{cart.id}:coupon:{code}:{_mark(cart)}", cart.updated_at, cart.person, properties)
 
 
 def started_checkout(cart: Cart, terms: Terms) -> TrackedEvent:
@@ -122,12 +120,16 @@ def _changed(metric: Metric, word: str, cart: Cart, line: Line, terms: Terms) ->
     )
     return terms.event(
         metric,
-        f"{cart.id}:{word.lower()}:{line.id}:{_moment(cart.updated_at)}",
+        f"{cart.id}:{word.lower()}:{line.id}:{_mark(cart)}",
         cart.updated_at,
         cart.person,
         {**of_cart(cart), **{f"{word}Item{name}": value for name, value in item.items()}},
         money=cart.value,
     )
+
+
+def _mark(cart: Cart) -> str:
+    return cart.change or _moment(cart.updated_at)
 
 
 def _second(at: datetime) -> int:
