@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ferrata.access.schemas import Right
+from ferrata.infra.incidents import open_incidents
 from tests.sources.conftest import Installed
 from tests.sources.shop import SECRET, order, signed
 
@@ -152,10 +153,13 @@ class TestMessages:
         for number in (1, 2):
             await client.post(AT, content=json.dumps(order(number)), headers={"x-shop": "rotated meanwhile"})
         first, second = await shop.messages()
+        [alert] = await shop.wiring.database.read(lambda connection: open_incidents(connection, "sources.refusing"))
+        assert alert.summary == "2 messages are refused by the source shop"
         taken = await client.post(f"{AT}/messages/replay", json={"ids": [first.id], "dryRun": False}, headers=token)
         assert taken.json()["count"] == 1
         gone = await client.post(f"{AT}/messages/discard", json={"ids": [second.id]}, headers=token)
         assert gone.json() == {"count": 1}
+        assert await shop.wiring.database.read(lambda connection: open_incidents(connection, "sources.refusing")) == []
         await shop.map()
         assert [unique_id for _, unique_id, _ in await shop.events()] == ["Placed Order:shop:o1:placed"]
 

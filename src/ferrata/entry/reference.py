@@ -25,6 +25,8 @@ from ferrata.health.service import NOT_ASKED
 from ferrata.infra.settings import Settings
 from ferrata.infra.telemetry import Telemetry
 from ferrata.kit.clock import SystemClock
+from ferrata.sources import data_flow
+from ferrata.sources.installed import installed
 
 ROOT = Path(__file__).parents[3]
 _ENDINGS = {"counter": "_total"}
@@ -37,6 +39,7 @@ def pages() -> dict[str, str]:
         "docs/reference/settings.md": settings_page(),
         "docs/reference/cli.md": commands_page(),
         "docs/reference/metrics.md": metrics_page(),
+        "docs/reference/data-flow.md": data_flow.page(installed(), _GENERATED),
         "docs/reference/openapi.json": openapi_document(),
         ".env.example": example_environment(),
     }

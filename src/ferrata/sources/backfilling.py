@@ -16,7 +16,7 @@ from ferrata.infra.errors import FerrataError, Recovery
 from ferrata.infra.leases import Lease, hold
 from ferrata.kit.ids import new_id
 from ferrata.profiles.errors import Overtaken
-from ferrata.sources import runs_store, schedule, store
+from ferrata.sources import alarming, runs_store, schedule, store
 from ferrata.sources.contract import BackfillPage, RawMessage, Span
 from ferrata.sources.errors import Later, NotSetUp, Refused
 from ferrata.sources.line import ATTEMPTS, Attempt, Tools, after, hand_over, prepared
@@ -111,7 +111,8 @@ class Backfilling:
                 for attempt, made in settled
                 if attempt.outcome.state is State.REFUSED
             ]
-            store.insert(connection, refused)
+            if store.insert(connection, refused):
+                alarming.look(connection, LineKey(run.store_id, run.kind), now)
             counts = _counts(page, settled)
             runs_store.page_done(connection, run, cursor=page.cursor, made=counts, total=page.total, now=now)
             return runs_store.find(connection, run.id), True

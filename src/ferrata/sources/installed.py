@@ -22,4 +22,4 @@ def installed() -> Mapping[str, Source]:
     modules = [import_module(f"{ferrata.sources.__name__}.{name}") for name in folders]
     found = [module.SOURCE for module in modules if hasattr(module, "SOURCE")]
     found += [entry.load() for entry in entry_points(group=GROUP)]
-    return {source.kind: source for source in sorted(found, key=lambda source: source.title)}
+    return {source.kind: source for source in sorted(found, key=lambda source: source.title.lower())}

@@ -19,7 +19,7 @@ from ferrata.infra.errors import Rejected
 from ferrata.infra.leases import Lease, hold
 from ferrata.kit.clock import Clock
 from ferrata.profiles.errors import Overtaken
-from ferrata.sources import counting, schedule, store
+from ferrata.sources import alarming, counting, schedule, store
 from ferrata.sources.configurations import Configurations
 from ferrata.sources.errors import Later, Refused
 from ferrata.sources.handover import Handover, Ready
@@ -126,6 +126,8 @@ class Line:
                 store.mark(connection, marked, State.WAITING)
             counts = tally([attempt.outcome for attempt, _ in settled])
             counting.add(connection, self.key, counts, worker=tools.worker, now=now)
+            if counts.refused:
+                alarming.look(connection, self.key, now)
             return ours
 
         for attempt in range(ATTEMPTS):

@@ -16,7 +16,7 @@ from ferrata.infra.database import Database
 from ferrata.infra.errors import NotFound, Rejected
 from ferrata.kit.clock import Clock
 from ferrata.kit.ids import new_id
-from ferrata.sources import counting, store
+from ferrata.sources import alarming, counting, store
 from ferrata.sources.configurations import Configurations
 from ferrata.sources.contract import Message, RawMessage, Received, Reply, Surroundings
 from ferrata.sources.errors import NotSetUp, Unreadable, Unverified
@@ -162,6 +162,7 @@ class Reception:
             store.insert(connection, [stray])
             store.drop_oldest_strays(connection, key, STRAYS_KEPT)
             counting.add(connection, key, Counts(refused=1), worker=self._worker, now=now)
+            alarming.look(connection, key, now)
 
         await self._database.write(work)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
-from ferrata.sources import store
+from ferrata.sources import alarming, store
 from ferrata.sources.errors import Later, Refused, Unreadable
 from ferrata.sources.line import Tools, prepared
 from ferrata.sources.mapping import outcome_of
@@ -73,9 +73,12 @@ class Replaying:
         for stray in strays:
             await self._reception.take_as_genuine(stray, configuration)
 
+        now = self._tools.clock.now()
+
         def work(connection: Connection) -> int:
             store.discard(connection, line, [stray.id for stray in strays])
             count = store.wait_again(connection, wanted, MOST_AT_ONCE) + len(strays)
+            alarming.look(connection, line, now)
             after = {"count": count, **_told(wanted)}
             self._audit.record(
                 connection, actor, "sources.messages_replayed", f"source/{line.kind}", store_id=line.store_id, after=after
@@ -90,8 +93,11 @@ class Replaying:
         """Give refused messages up for good; how many there were."""
         line = LineKey(wanted.store_id, wanted.kind or "")
 
+        now = self._tools.clock.now()
+
         def work(connection: Connection) -> int:
             count = store.discard(connection, line, wanted.ids)
+            alarming.look(connection, line, now)
             after = {"count": count, **_told(wanted)}
             self._audit.record(
                 connection, actor, "sources.messages_discarded", f"source/{line.kind}", store_id=line.store_id, after=after
