@@ -1,5 +1,6 @@
 """Roles in stores: who may do what to whom, and when it ends."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -120,6 +121,15 @@ class TestRank:
         await told(await administrator.delete(f"/api/people/{owner.id}"), 409, "last_owner")
         await person(doors, "Otto", default="owner")
         assert (await browser.delete(f"{MEMBERS}/{owner.id}")).status_code == 204
+
+    async def test_two_owners_who_remove_each_other_at_once_leave_one(self, doors: Doors) -> None:
+        owners = [await person(doors, name, default="owner") for name in ("Olga", "Otto")]
+        browsers = [await sign_in(doors, owner) for owner in owners]
+        pairs = zip(browsers, reversed(owners), strict=True)
+        answers = await asyncio.gather(*(browser.delete(f"{MEMBERS}/{other.id}") for browser, other in pairs))
+        assert sorted(answer.status_code for answer in answers)[0] == 204
+        left = [member.role for member in await doors.wiring.access.members.all("default")]
+        assert left == ["owner"]
 
     async def test_a_token_makes_no_owners_and_no_token_that_may_more(self, doors: Doors) -> None:
         headers = await doors.token(*(STORE_TOKEN | {Right.MEMBERS_MANAGE, Right.TOKENS_MANAGE}))
@@ -242,6 +252,13 @@ class TestAnInvitation:
         for made in (first, second, third):
             answer = await doors.browser().post(made["url"].removeprefix("http://ferrata.test"), data=NEW)
             assert answer.status_code == 404
+
+    async def test_is_used_once_however_many_come_at_once(self, doors: Doors) -> None:
+        made = await doors.wiring.access.invitations.invite("default", "nora@example.com", "viewer", by=AT_THE_SERVER)
+        answers = await asyncio.gather(*(doors.browser().post(made.path, data=NEW) for _ in range(6)))
+        assert sorted(answer.status_code for answer in answers)[0] == 303
+        assert [answer.status_code for answer in answers].count(303) == 1
+        assert len(await doors.wiring.access.members.all("default")) == 1
 
     async def test_is_not_in_the_database_in_clear(self, doors: Doors) -> None:
         made = await doors.wiring.access.invitations.invite("default", "nora@example.com", "viewer", by=AT_THE_SERVER)

@@ -1,16 +1,17 @@
 """Signing in over HTTP, who is asking, in which order a request is refused, and why somebody may or may not."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import httpx2
 import pytest
 
+from ferrata.access.commands import Desk, people, tokens
 from ferrata.access.schemas import AT_THE_SERVER, Right, Role
+from ferrata.access.store_commands import access, members
 from ferrata.audit.schemas import SYSTEM
 from ferrata.kit.clock import MovedClock
 from tests.access.people import person, second_store, sign_in, signed_in
@@ -199,24 +200,55 @@ class TestExplaining:
 
 
 class TestTheCommandLine:
-    def test_adds_members_explains_and_rotates(self, tmp_path: Path) -> None:
-        def run(*words: str, given: str = "") -> Any:
-            command = [str(Path(sys.executable).with_name("ferrata")), *words, "--json"]
-            environment = {"FERRATA_DATA_DIR": str(tmp_path), "PATH": "/usr/bin", "FERRATA_PUBLIC_URL": "https://ferrata.example"}
-            done = subprocess.run(
-                command, input=given, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=60, check=False
-            )
-            assert done.returncode == 0, done.stderr
-            return json.loads(done.stdout)
+    """In this process: that each command is installed is shown by the generated reference."""
 
-        run("people", "create", "rita@example.com", "--role", "member", given=f"{PASSWORD}\n")
-        run("members", "add", "rita@example.com", "--role", "viewer")
-        explained = run("access", "explain", "rita@example.com", "manage_integrations", "--store", "default")
-        assert explained["allowed"] is False
-        run("members", "change", "rita@example.com", "owner")
-        assert run("access", "explain", "rita@example.com", "manage_integrations", "--store", "default")["allowed"] is True
-        assert [member["role"] for member in run("members", "list")] == ["owner"]
-        invited = run("members", "invite", "nora@example.com", "--role", "admin")
-        assert invited["url"].startswith("https://ferrata.example/invitation/frt_once_")
-        made = run("tokens", "create", "shop")
-        assert run("tokens", "rotate", made["id"])["token"] != made["token"]
+    @pytest.fixture
+    def run(self, doors: Doors, capsys: pytest.CaptureFixture[str]) -> Callable[..., Awaitable[Any]]:
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[Desk]:
+            wiring = doors.wiring
+            yield Desk(wiring.access, wiring.connections.registry.choose, wiring.settings.public_address())
+
+        rooms = (people(opened), members(opened), access(opened), tokens(opened))
+        apps = {name: app for app in rooms for name in app.name}
+
+        async def command(room: str, *words: str) -> Any:
+            capsys.readouterr()
+            await apps[room].run_async([*words, "--json"], exit_on_error=False, result_action="return_value")
+            return json.loads(capsys.readouterr().out)
+
+        return command
+
+    async def test_adds_changes_and_removes_members(self, doors: Doors, run: Callable[..., Awaitable[Any]]) -> None:
+        rita = await person(doors, "Rita")
+        await run("members", "add", rita.email, "--role", "viewer")
+        explained = ("access", "explain", rita.email, "manage_integrations", "--store", "default")
+        assert (await run(*explained))["allowed"] is False
+        await run("members", "change", rita.email, "admin")
+        assert (await run(*explained))["allowed"] is True
+        assert [member["role"] for member in await run("members", "list")] == ["admin"]
+        await run("members", "remove", rita.email)
+        assert await run("members", "list") == []
+        invited = await run("members", "invite", "nora@example.com", "--role", "owner")
+        assert invited["url"].startswith("http://ferrata.test/invitation/frt_once_")
+
+    async def test_makes_roles_and_new_secrets(self, doors: Doors, run: Callable[..., Awaitable[Any]]) -> None:
+        made = await run("members", "make-role", "keeper", "--right", "manage_integrations", "--level", "80")
+        assert made["rights"] == ["connections:manage"]
+        assert "keeper" in [role["name"] for role in await run("members", "roles")]
+        await run("members", "remove-role", "keeper")
+        assert "keeper" not in [role["name"] for role in await run("members", "roles")]
+        token = await run("tokens", "create", "shop")
+        fresh = await run("tokens", "rotate", token["id"], "--keep-old-hours", "0")
+        assert await doors.wiring.access.authenticate_token(token["token"]) is None
+        assert await doors.wiring.access.authenticate_token(fresh["token"])
+
+    async def test_signs_people_out_changes_and_removes_them(self, doors: Doors, run: Callable[..., Awaitable[Any]]) -> None:
+        browser = await signed_in(doors, "Rita", Role.READER)
+        assert [session["email"] for session in await run("people", "sessions", "rita@example.com", "--end")] == [
+            "rita@example.com"
+        ]
+        assert (await browser.get("/api/session")).status_code == 401
+        assert (await run("people", "change", "rita@example.com", "member"))["role"] == "member"
+        await run("people", "remove", "rita@example.com")
+        assert await run("people", "list") == []

@@ -148,7 +148,49 @@ def people(opened: Opened) -> App:
             await desk.access.people.set_password(person, password, actor=COMMAND_LINE)
         _tell_person(Terminal(as_json=json), person.email, person.role, made)
 
+    _add_changes(app, opened)
     return app
+
+
+def _add_changes(app: App, opened: Opened) -> None:
+    @app.command
+    async def change(email: str, role: Role, *, json: Json = False) -> None:
+        """Give a person another role in the whole installation; they sign in again."""
+        async with opened() as desk:
+            person = await desk.access.people.by_email(email)
+            await desk.access.people.set_role(person.id, role, actor=COMMAND_LINE)
+        Terminal(as_json=json).answer({"email": person.email, "role": role}, said=f"{person.email} is {role} from now on.")
+
+    @app.command
+    async def remove(email: str, *, keep_tokens: bool = False, json: Json = False) -> None:
+        """Remove a person: sessions end, and tokens that they made are revoked, unless they are to be kept."""
+        async with opened() as desk:
+            person = await desk.access.people.by_email(email)
+            await desk.access.people.remove(person.id, actor=COMMAND_LINE, keep_tokens=keep_tokens)
+        Terminal(as_json=json).answer({"email": person.email}, said=f"{person.email} cannot sign in any more.")
+
+    @app.command
+    async def sessions(email: str | None = None, *, end: bool = False, json: Json = False) -> None:
+        """Where people are signed in now.
+
+        Parameters
+        ----------
+        email
+            Whose sessions. Default: everybody's.
+        end
+            End them, too.
+        """
+        async with opened() as desk:
+            person = await desk.access.people.by_email(email) if email else None
+            found = await desk.access.sessions.all(person.id if person else None)
+            for session in found if end else ():
+                await desk.access.sessions.end(session.id, actor=COMMAND_LINE)
+            names = {each.id: each.email for each in await desk.access.people.all()}
+        rows = [
+            {"email": names.get(each.person_id), "browser": each.agent, "address": each.address, "last_seen": each.seen_at}
+            for each in found
+        ]
+        Terminal(as_json=json).rows(["email", "browser", "address", "last_seen"], rows, nothing="Nobody is signed in.")
 
 
 def _rights(names: list[str]) -> frozenset[Right]:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from ferrata.access.documents import (
     ChangedRoleDocument,
+    EndedDocument,
     ExplanationDocument,
     InvitationDocument,
     InvitationsDocument,
@@ -18,6 +19,8 @@ from ferrata.access.documents import (
     PersonChangeDocument,
     PersonDocument,
     RoleChangeDocument,
+    SessionDocument,
+    SessionsDocument,
     StoreRoleDocument,
     StoreRolesDocument,
     rights_named,
@@ -159,6 +162,20 @@ def _add_people(routes: APIRouter, access: Access, address: str) -> None:
     async def offer_new_password(person_id: PersonId, who: Administrator) -> LinkDocument:
         """A link with which this person chooses a new password; good for one use and a day. Hand it over yourself."""
         return LinkDocument.of(await access.resets.offer(person_id, by=who), address)
+
+    @routes.get(person + "/sessions")
+    async def sessions(person_id: PersonId, who: Administrator) -> SessionsDocument:
+        """Where this person is signed in, the last used first."""
+        await access.people.by_id(person_id)
+        return SessionsDocument(sessions=[SessionDocument.of(each, who) for each in await access.sessions.all(person_id)])
+
+    @routes.delete(person + "/sessions")
+    async def end_sessions(person_id: PersonId, who: Administrator) -> EndedDocument:
+        """Sign this person out everywhere."""
+        found = await access.sessions.all((await access.people.by_id(person_id)).id)
+        for session in found:
+            await access.sessions.end(session.id, actor=who.actor)
+        return EndedDocument(ended=len(found))
 
     @routes.get("/access/explain")
     async def explain(

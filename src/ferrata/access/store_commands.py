@@ -3,6 +3,7 @@
 from cyclopts import App
 
 from ferrata.access.commands import Json, Opened
+from ferrata.access.documents import rights_named
 from ferrata.access.schemas import AT_THE_SERVER
 from ferrata.infra.terminal import Terminal
 
@@ -80,7 +81,50 @@ def members(opened: Opened) -> App:
         fields = {"email": person.email, "store": store_id}
         Terminal(as_json=json).answer(fields, said=f"{person.email} has no role in the store {store_id} any more.")
 
+    _add_roles(app, opened)
     return app
+
+
+def _add_roles(app: App, opened: Opened) -> None:
+    @app.command(name="roles")
+    async def list_roles(*, store: str | None = None, json: Json = False) -> None:
+        """The roles of a store, with what each may do: those that every store has, and its own."""
+        async with opened() as desk:
+            found = await desk.access.roles.all(await desk.choose_store(store))
+        rows = [
+            {"name": each.name, "level": each.level, "own": each.id is not None, "rights": " ".join(sorted(each.effective))}
+            for each in found
+        ]
+        Terminal(as_json=json).rows(["name", "level", "own", "rights"], rows, nothing="There are no roles.")
+
+    @app.command
+    async def make_role(
+        name: str, *, right: list[str], level: int | None = None, store: str | None = None, json: Json = False
+    ) -> None:
+        """Make a role of a store.
+
+        Parameters
+        ----------
+        name
+            Small letters, digits and underscores, such as key_keeper.
+        right
+            A right such as events:read, or a permission such as manage_integrations; may be given several times.
+        level
+            From 1 to 99. Default: 50.
+        """
+        async with opened() as desk:
+            store_id = await desk.choose_store(store)
+            made = await desk.access.roles.create(store_id, name, rights_named(right), level, by=AT_THE_SERVER)
+        fields = {"name": made.name, "level": made.level, "rights": sorted(made.effective), "store": store_id}
+        Terminal(as_json=json).answer(fields, said=f"The store {store_id} has the role {made.name}, level {made.level}, now.")
+
+    @app.command
+    async def remove_role(name: str, *, store: str | None = None, json: Json = False) -> None:
+        """Remove a role that a store made and nobody has."""
+        async with opened() as desk:
+            store_id = await desk.choose_store(store)
+            await desk.access.roles.remove(store_id, name, by=AT_THE_SERVER)
+        Terminal(as_json=json).answer({"name": name, "store": store_id}, said=f"The role {name} is removed.")
 
 
 def access(opened: Opened) -> App:
