@@ -75,6 +75,12 @@ class IntegrationNotFound(NotFound):
     code = "integration_not_found"
 
 
+class TicketExpired(Rejected):
+    """Too much time has passed since the key was tested. Enter it again; nothing was kept of it."""
+
+    code = "ticket_expired"
+
+
 class StoreExists(Conflict):
     """There is a store with this id already."""
 

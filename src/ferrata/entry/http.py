@@ -20,8 +20,9 @@ from ferrata.carts import pages as cart_pages
 from ferrata.catalog import api as catalog_api
 from ferrata.catalog import pages as catalog_pages
 from ferrata.connections import api as connections_api
-from ferrata.connections import oauth_api, oauth_pages, store_api
+from ferrata.connections import connect_pages, oauth_api, oauth_pages, store_api, store_pages
 from ferrata.connections import pages as connections_pages
+from ferrata.connections.tickets import Tickets
 from ferrata.dashboard import pages as overview_pages
 from ferrata.dashboard.service import Dashboard
 from ferrata.delivery import api as delivery_api
@@ -40,6 +41,7 @@ from ferrata.events.hot_route import hot_endpoints
 from ferrata.flags import api as flags_api
 from ferrata.flags import pages as flags_pages
 from ferrata.health import api as health_api
+from ferrata.health import connection_api, connection_pages
 from ferrata.infra.http.access_log import AccessLog
 from ferrata.infra.http.addresses import FitAddresses
 from ferrata.infra.http.body import SmallBodies
@@ -117,6 +119,7 @@ def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
         app.include_router(pages, dependencies=behind_sign_in)
     app.include_router(delivery_api.router(wiring.delivery, wiring.connections, DeadLetterChanges(wiring.delivery, wiring.audit)))
     app.include_router(connections_api.router(wiring.connections))
+    app.include_router(connection_api.router(wiring.health.of_connections))
     app.include_router(store_api.router(wiring.connections))
     app.include_router(oauth_api.router(wiring.oauth, wiring.connections))
     app.include_router(catalog_api.router(wiring.catalog))
@@ -139,6 +142,9 @@ def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
 
 def _pages(wiring: Wiring) -> Iterator[APIRouter]:
     yield connections_pages.router(wiring.pages, wiring.connections)
+    yield store_pages.router(wiring.pages, wiring.connections)
+    yield connect_pages.router(wiring.pages, wiring.connections, Tickets(wiring.box, wiring.clock))
+    yield connection_pages.router(wiring.pages, wiring.health.of_connections, wiring.connections)
     yield oauth_pages.router(wiring.pages, wiring.oauth, wiring.connections)
     yield flags_pages.router(wiring.pages, wiring.flags, wiring.events, wiring.connections, wiring.clock)
     revealed = Revealed(wiring.box, wiring.clock, secure=wiring.settings.has_secure_cookies())

@@ -73,6 +73,17 @@ class Probes:
             known = await self._known(wanted)
         return {store_id: _told(known.get(each.quota_id), each) for store_id, each in credentials.items()}
 
+    async def of(self, credential: Credential) -> Probe:
+        """The last probe of this credential. An outdated one is renewed beside; only the first is waited for."""
+        quota_id = credential.quota_id
+        known, now = await self._known([quota_id]), await self._database.now()
+        if self._is_due(known.get(quota_id), credential, now):
+            self._ask_beside(credential)
+        if quota_id in self._asking and not _is_of(known.get(quota_id), credential):
+            await asyncio.wait([self._asking[quota_id]], timeout=FIRST_ANSWER_SECONDS)
+            known = await self._known([quota_id])
+        return _told(known.get(quota_id), credential)
+
     async def close(self) -> None:
         for task in self._asking.values():
             task.cancel()

@@ -12,6 +12,7 @@ import structlog
 
 from ferrata.connections.service import Connections
 from ferrata.delivery.service import DeliveryService
+from ferrata.health.connection_health import ConnectionHealths
 from ferrata.health.database_checks import DatabaseChecks
 from ferrata.health.delivery_checks import DeliveryChecks
 from ferrata.health.klaviyo_checks import KlaviyoChecks
@@ -56,9 +57,19 @@ class Parts:
 
 
 class Health:
-    """``presence`` is to run for as long as the process serves."""
+    """``presence`` is to run for as long as the process serves. ``of_connections`` tells of single stores."""
 
-    def __init__(self, database: Database, clock: Clock, delivery: DeliveryService, presence: Presence, checks: Checks) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        delivery: DeliveryService,
+        presence: Presence,
+        checks: Checks,
+        *,
+        of_connections: ConnectionHealths,
+    ) -> None:
+        self.of_connections = of_connections
         self._database = database
         self._clock = clock
         self._delivery = delivery
@@ -77,13 +88,14 @@ class Health:
         presence = Presence(database, clock, name, lambda: delivery.worker is not None and delivery.worker.is_alive)
         queue = {"alarm_at": settings.backlog_alarm_events, "longest_queue": settings.max_waiting_events}
         on_this_disk = settings.database().startswith("sqlite")
+        probes = Probes(database, clock, connections)
         checks = Checks(
             DatabaseChecks(database, clock),
             DeliveryChecks(delivery, connections, clock, **queue),
-            KlaviyoChecks(connections, Probes(database, clock, connections)),
+            KlaviyoChecks(connections, probes),
             MachineChecks(settings.data_dir, presence, parts.scheduler, holds_database=on_this_disk),
         )
-        return cls(database, clock, delivery, presence, checks)
+        return cls(database, clock, delivery, presence, checks, of_connections=ConnectionHealths(connections, delivery, probes))
 
     async def close(self) -> None:
         await self._checks.klaviyo.close()

@@ -55,6 +55,7 @@ NAVIGATION = (
     NavItem("Dead letters", "/ui/dead-letters", "dead-letters", "d", needs="delivery:read"),
     NavItem("Alerts", "/ui/alerts", "alerts", "a", needs="alerts:read"),
     NavItem("Flags", "/ui/flags", "flags", "f", needs="flags:read"),
+    NavItem("Stores", "/ui/stores", "stores", "t", needs="connections:read"),
     NavItem("Settings", "/ui/settings", "settings", "s", needs="connections:read"),
 )
 
