@@ -29,13 +29,14 @@ from ferrata.entry.serve import serve as run_server
 from ferrata.entry.wiring import Wiring, build
 from ferrata.events import commands as events
 from ferrata.flags import commands as flags
-from ferrata.health.commands import add_doctor
+from ferrata.health.commands import add_connection_status, add_doctor
 from ferrata.health.doctor.examination import Rooms
 from ferrata.infra.crypto import generate_key
 from ferrata.infra.database import Database
 from ferrata.infra.errors import FerrataError, Recovery
 from ferrata.infra.logging import configure_logging
 from ferrata.infra.settings import Settings
+from ferrata.infra.settings_errors import sentences
 from ferrata.infra.terminal import Terminal
 from ferrata.kit.clock import SystemClock
 from ferrata.retention import commands as retention
@@ -114,6 +115,7 @@ app.command(store_commands.members(room(_access_desk)))
 app.command(store_commands.access(room(_access_desk)))
 app.command(connections.stores(room(lambda wiring: wiring.connections)))
 connection_commands = connections.connections(room(lambda wiring: wiring.connections))
+add_connection_status(connection_commands, room(lambda wiring: (wiring.health.of_connections, wiring.connections)))
 connection_commands.command(oauth_commands.oauth(room(lambda wiring: (wiring.oauth, wiring.connections))))
 app.command(connection_commands)
 app.command(events.events())
@@ -208,8 +210,7 @@ def main() -> NoReturn:
     try:
         app()
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
-        _fail("\n".join(["The settings cannot be used.", *lines]), EXIT_USAGE)
+        _fail("\n".join(["The settings cannot be used.", *(f"  {line}" for line in sentences(error))]), EXIT_USAGE)
     except FerrataError as error:
         lines = [error.message, *(f"  {problem.message}" for problem in error.problems)]
         _fail("\n".join(lines), EXIT_TRANSIENT if error.recovery is Recovery.RETRY else EXIT_REJECTED)

@@ -110,9 +110,10 @@ def _spare_the_collector() -> None:
 
 async def _live(wiring: Wiring, role: Role, listener: socket.socket | None, companion: Companion | None) -> None:
     """Until ``stopping`` is set, or until one half fails, which ends the other."""
+    if listener:  # not within the group, which would wrap what goes wrong
+        await _invite_first_administrator(wiring)
     async with asyncio.TaskGroup() as halves:
         if listener:
-            await _invite_first_administrator(wiring)
             halves.create_task(_accept(wiring, listener))
         halves.create_task(_until_stopped(wiring, wiring.health.presence))
         halves.create_task(_until_stopped(wiring, Keeping(wiring.audit, wiring.clock)))

@@ -1,32 +1,18 @@
-"""Klaviyo: that it can be reached, what time it has, and what each store's key may do there.
-
-Rights to write are found out with an empty body: Klaviyo answers 403 without the right and 400 with it, and does nothing.
-"""
+"""Klaviyo: that it can be reached, what time it has, and what each store's key may do there."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from ferrata.connections.schemas import Status
+from ferrata.connections.schemas import Held, Status
+from ferrata.connections.scopes import INDISPENSABLE, find_scopes, missing, what_is_missing
 from ferrata.connections.service import Connections
 from ferrata.health.doctor.findings import Finding, ok, problem, unknown, warning
 from ferrata.infra.crypto import Undecryptable
 from ferrata.kit.clock import Clock
-from ferrata.klaviyo import Answer, Kind, Klaviyo, NoAnswer
+from ferrata.klaviyo import Answer, Klaviyo, NoAnswer
 
 MOST_SKEW_SECONDS = 30.0
-EMPTY = b"{}"
-NEEDED = {
-    "events:write": ("POST /api/events", EMPTY),
-    "profiles:write": ("POST /api/profile-import", EMPTY),
-    "events:read": ("GET /api/events", None),
-    "profiles:read": ("GET /api/profiles", None),
-    "metrics:read": ("GET /api/metrics", None),
-    "accounts:read": ("GET /api/accounts", None),
-}
-"""Each right with a request that shows it."""
-
-INDISPENSABLE = frozenset({"events:write", "profiles:write"})
 
 
 async def klaviyo(connections: Connections, clock: Clock) -> AsyncIterator[Finding]:
@@ -40,7 +26,7 @@ async def klaviyo(connections: Connections, clock: Clock) -> AsyncIterator[Findi
                 name,
                 "No key is set.",
                 "Events are accepted and wait; nothing is delivered.",
-                f"`ferrata connections set --store {store.id}`, or Settings, Connection.",
+                f"`ferrata connections set-key --store {store.id}`, or Settings, Connection.",
             )
             continue
         try:
@@ -62,7 +48,7 @@ async def klaviyo(connections: Connections, clock: Clock) -> AsyncIterator[Findi
             told_time = True
             yield _time(answer, clock.now())
         if isinstance(answer, Answer) and answer.status in (200, 403):
-            yield await _rights(name, client)
+            yield await _rights(name, client, Held.PRESENT if answer.status == 200 else Held.MISSING)
 
 
 def _reached(name: str, answer: Answer | NoAnswer, account: str | None) -> Finding:
@@ -75,7 +61,10 @@ def _reached(name: str, answer: Answer | NoAnswer, account: str | None) -> Findi
         )
     if answer.status == 401:
         return problem(
-            name, "Klaviyo refuses the key (401).", "Events are accepted and wait.", "Set a new key: `ferrata connections set`."
+            name,
+            "Klaviyo refuses the key (401).",
+            "Events are accepted and wait.",
+            "Set one that works: `ferrata connections set-key`.",
         )
     if answer.status in (200, 403):
         return ok(
@@ -106,22 +95,19 @@ def _time(answer: Answer, now: datetime) -> Finding:
     )
 
 
-async def _rights(name: str, client: Klaviyo) -> Finding:
+async def _rights(name: str, client: Klaviyo, knows_account: Held) -> Finding:
+    """``knows_account``: what the first answer has shown. Klaviyo takes that question once a second, so it is not put again."""
     name = f"{name}.scopes"
-    missing, unclear = [], []
-    for scope, (operation, body) in NEEDED.items():
-        outcome = await client.send(operation, body)
-        if outcome.kind is Kind.SCOPE:
-            missing.append(scope)
-        elif outcome.kind not in (Kind.ACCEPTED, Kind.REJECTED):
-            unclear.append(scope)
-    if not missing:
-        said = f" Not known: {', '.join(unclear)}." if unclear else ""
-        return ok(name, f"The key has {', '.join(scope for scope in NEEDED if scope not in unclear)}.{said}")
-    make = problem if INDISPENSABLE & set(missing) else warning
+    found = await find_scopes(client, {"accounts:read": knows_account})
+    lacking, unclear = missing(found), [scope for scope, held in found.items() if held is Held.UNKNOWN]
+    if not lacking:
+        said = f" Klaviyo did not say whether it has {', '.join(unclear)}." if unclear else ""
+        return ok(name, f"The key has {', '.join(scope for scope in found if scope not in unclear)}.{said}")
+    undelivered = INDISPENSABLE & set(lacking)
+    make = problem if undelivered else warning
     return make(
         name,
-        f"The key lacks {', '.join(missing)}.",
-        "Events cannot be delivered." if INDISPENSABLE & set(missing) else "Events are delivered; reading back is not possible.",
-        "Make a key in Klaviyo (Settings, API keys) with these scopes, and set it: `ferrata connections set`.",
+        f"The key lacks {', '.join(lacking)}.",
+        "Events cannot be delivered." if undelivered else (what_is_missing(found) or ""),
+        "Make a key in Klaviyo (Settings, API keys) with these scopes, and replace it: `ferrata connections rotate-key`.",
     )
