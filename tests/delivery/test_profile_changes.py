@@ -10,6 +10,7 @@ from ferrata.delivery.schemas import Deliver, Family, Filter, State
 from ferrata.infra.errors import Rejected
 from ferrata.kit.ids import new_id
 from klaviyo_sandbox.faults import Conditions, Rule
+from klaviyo_sandbox.tenants import DEFAULT_ACCOUNT
 from tests.delivery.conftest import STORE
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_retries")]
@@ -211,6 +212,14 @@ class TestManyChanges:
         async with open_desk() as desk:
             assert set((await desk.quiet(40)).values()) == {State.DELIVERED}
             assert count(desk) == 80
+
+    async def test_go_alone_when_the_key_may_not_send_jobs(self, open_desk, klaviyo):
+        klaviyo.sandbox.tenants.add_key("pk_narrow", DEFAULT_ACCOUNT, ["profiles:write"])
+        async with open_desk(work=False, key="pk_narrow") as desk:
+            await desk.tell(*(change(number, first_name="Ada") for number in range(60)))
+        async with open_desk(key="pk_narrow") as desk:
+            assert set((await desk.quiet(40)).values()) == {State.DELIVERED}
+            assert desk.requests(JOBS) == ["POST 403"]
 
     async def test_go_alone_when_klaviyo_has_forgotten_the_job(self, open_desk):
         async with open_desk(work=False) as desk:

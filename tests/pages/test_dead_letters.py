@@ -28,7 +28,7 @@ async def test_a_group_is_replayed_after_a_dry_run(shop: Shop, dead: list[str], 
     await shop.visit(page, "/ui/dead-letters")
     group = page.locator(".f-group")
     await expect(group).to_have_count(1)
-    await expect(group).to_contain_text("3 events")
+    await expect(group).to_contain_text("3 dead letters")
     await group.get_by_role("link", name="Replay").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Replay 3 dead letters?")
     await expect(page.locator(".f-dry-run")).to_contain_text("Nothing has been changed.")
@@ -87,7 +87,7 @@ async def test_groups_are_live(shop: Shop, page: Page) -> None:
     await expect(page.locator("#live-state")).to_have_attribute("data-state", "live")
     shop.refuse("poison")
     await shop.accept(order(1, note="poison"))
-    await expect(page.locator(".f-group")).to_contain_text("1 event")
+    await expect(page.locator(".f-group")).to_contain_text("1 dead letter")
 
 
 async def test_filters_and_export(shop: Shop, dead: list[str], page: Page) -> None:

@@ -72,9 +72,10 @@ def groups(connection: Connection, store_id: str) -> list[DeadGroup]:
     return [DeadGroup(*row) for row in rows]
 
 
-def count(connection: Connection, filter_: Filter) -> Change:
+def count(connection: Connection, filter_: Filter, *, to_replay: bool = False) -> Change:
     """What a replay or discard of these would touch."""
-    total = connection.execute(select(func.count()).where(*_matching(filter_))).scalar_one()
+    which = [*_matching(filter_), *([deliveries.c.superseded_by.is_(None)] if to_replay else [])]
+    total = connection.execute(select(func.count()).where(*which)).scalar_one()
     return Change(True, total, page(connection, filter_, None, EXAMPLES).rows)
 
 

@@ -66,7 +66,7 @@ class Forgetting:
         return Forgotten(deleted, rows[-1] if len(rows) == limit else None)
 
     def forget_tellings(self, connection: Connection, store_id: str, before: datetime, limit: int) -> int:
-        """Delete the next ``limit`` finished deliveries of profiles and the catalogue of before that instant, with their attempts.
+        """Delete the next ``limit`` finished deliveries of profiles and the catalogue of before that instant, and their attempts.
 
         Those of events go with their events.
         """

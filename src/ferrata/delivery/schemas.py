@@ -219,6 +219,11 @@ class DeadLetter:
     reason_detail: str | None
 
     @property
+    def label(self) -> str | None:
+        """What people call what it was, where it was no event."""
+        return None if self.family is Family.EVENTS else LABELS[self.family]
+
+    @property
     def href(self) -> str:
         """Where its story is told."""
         return f"/ui/events/{self.id}" if self.family is Family.EVENTS else f"/ui/deliveries/{self.id}"

@@ -206,6 +206,8 @@ class Sender:
         """Tell the account what the answer says about it; returns a pause that must be remembered over a restart."""
         if verdict.action is Action.THROTTLE:
             return self._account.throttled(request.operation, verdict.retry_after_seconds)
+        if verdict.action is Action.ALONE and verdict.retry_after_seconds:
+            return self._account.delayed(request.operation, verdict.retry_after_seconds, outcome.sentence)
         if verdict.action is Action.RETRY:
             opened = self._account.failed(outcome.sentence)
             if verdict.retry_after_seconds:

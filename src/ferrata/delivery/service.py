@@ -267,8 +267,11 @@ class DeliveryService:
     async def replay(
         self, filter_: Filter, *, dry_run: bool, record: Callable[[Connection, int], None] = lambda _connection, _count: None
     ) -> Change:
-        """Send dead letters again, unchanged. ``record`` is called in the same transaction, for the audit."""
-        would = await self._db.read(lambda connection: deadletters.count(connection, filter_))
+        """Send dead letters again, unchanged, but for those that would overwrite something newer.
+
+        ``record`` is called in the same transaction, for the audit.
+        """
+        would = await self._db.read(lambda connection: deadletters.count(connection, filter_, to_replay=True))
         if dry_run:
             return would
 

@@ -76,6 +76,7 @@ _PARKS = {
     Kind.UNTRUSTED: "untrusted_server",
 }
 MOST_TURNS = 4
+REST_WITHOUT_SCOPE_SECONDS = 3600.0
 _REFUSALS = (Kind.REJECTED, Kind.DUPLICATE_PROFILE, Kind.TOO_LARGE)
 
 
@@ -86,6 +87,9 @@ def judge(outcome: Outcome, case: Case, family: EndpointFamily) -> Verdict:
         return _refused_single(outcome, case, family)
     if outcome.kind is Kind.CREDENTIAL and case.other_key:
         return Verdict(Action.AGAIN, "Klaviyo refuses a key that is being replaced: sent again at once with the other one.")
+    if outcome.kind is Kind.SCOPE and case.bulk and family.job_operation:
+        why = f"{outcome.sentence} One by one needs less: each sent alone, and no jobs for an hour."
+        return Verdict(Action.ALONE, why, retry_after_seconds=REST_WITHOUT_SCOPE_SECONDS)
     if outcome.kind in _PARKS:
         code = _PARKS[outcome.kind]
         return Verdict(Action.PARK, f"Parked the lane: {outcome.sentence}", Reason(code, outcome.sentence))

@@ -48,7 +48,7 @@ class Purge:
         return counts
 
     async def tellings(self, store_id: str, before: datetime) -> None:
-        """Delete what was told of people and the catalogue before that instant, unless unfinished. What is known of them stays."""
+        """Delete what was told of people and the catalogue before that instant, unless unfinished; what is known stays."""
         forget = partial(self._delivery.forgetting.forget_tellings, store_id=store_id, before=before, limit=STEP)
         while await self._database.write(forget):
             pass
