@@ -2,30 +2,23 @@
 
 from ferrata.sources.contract import Flow
 
+_BUYER = {"email": "order.customerEmail", "external_id": "order.customerId"}
 _ORDER = {
-    "profile.email": "order.customerEmail",
-    "profile.external_id": "order.customerId",
+    **_BUYER,
     "value": "order.totalPrice",
-    "properties": "all fields of the order that order.properties lets through, and those of Klaviyo's guide",
-    "properties.BillingAddress": "order.billingAddress",
-    "properties.ShippingAddress": "order.shippingAddress",
+    "properties": "the order with its billing and shipping address, as far as order.properties lets it through",
 }
-_PERSON = ("profile.email", "profile.external_id")
-_ADDRESSES = (*_PERSON, "properties.BillingAddress", "properties.ShippingAddress")
+_PERSONAL = ("email", "external_id", "properties")
 
 FLOWS = (
+    Flow("event Placed Order", "order", {**_ORDER, "location": "order.billingAddress"}, (*_PERSONAL, "location")),
     Flow(
-        "event Placed Order", "order", {**_ORDER, "profile.location": "order.billingAddress"}, (*_ADDRESSES, "profile.location")
+        "event Ordered Product", "line item", {**_BUYER, "value": "lineItem.totalPrice", "properties": "lineItem"}, _PERSONAL[:2]
     ),
-    Flow(
-        "event Ordered Product",
-        "line item",
-        {"profile.email": "order.customerEmail", "profile.external_id": "order.customerId", "properties": "lineItem"},
-        _PERSON,
-    ),
-    Flow("event Fulfilled Order", "order", _ORDER, _ADDRESSES),
-    Flow("event Cancelled Order", "order", _ORDER, _ADDRESSES),
-    Flow("event Refunded Order", "payment transaction", {**_ORDER, "value": "transaction.amount"}, _ADDRESSES),
+    Flow("event Fulfilled Order", "order", _ORDER, _PERSONAL),
+    Flow("event Fulfilled Partial Order", "order, delivery", _ORDER, _PERSONAL),
+    Flow("event Cancelled Order", "order", _ORDER, _PERSONAL),
+    Flow("event Refunded Order", "order, payment transaction", {**_ORDER, "value": "transaction.amount"}, _PERSONAL),
     Flow(
         "profile",
         "customer",

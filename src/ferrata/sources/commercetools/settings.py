@@ -240,12 +240,14 @@ class CommercetoolsSettings(Part, SourceSettings):
     disabled_events: Annotated[Texts, AfterValidator(_known_rules)] = Field(
         default=(), description="Rules that are switched off."
     )
-    order: Orders = Orders()
-    customer: Customers = Customers()
-    payment: Payments = Payments()
-    category: Categories = Categories()
-    product: Products = Products()
-    push: Push = Push()
+    order: Orders = Field(default=Orders(), description="Which orders mean which events, and what is sent of them.")
+    customer: Customers = Field(default=Customers(), description="What is sent of customers.")
+    payment: Payments = Field(default=Payments(), description="Which payments mean refunds.")
+    category: Categories = Field(default=Categories(), description="Which messages tell of categories.")
+    product: Products = Field(
+        default=Products(), description="Which messages tell of products, and whose stock and prices are shown."
+    )
+    push: Push = Field(default=Push(), description="How pushed deliveries are proven.")
     queue: QueueSettings | None = Field(default=None, description="A queue to pull messages from.")
 
     @model_validator(mode="after")
