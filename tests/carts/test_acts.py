@@ -98,7 +98,8 @@ class TestAnAct:
         assert (await shop.get("/carts"))["carts"] == []
 
     async def test_of_an_unknown_kind_is_refused(self, shop: Shop) -> None:
-        assert (await shop.doors.client.post("/carts/k-1/dance", json={}, headers=shop.headers)).status_code == 400
+        assert (await shop.doors.client.post("/carts/k-1/dance", json={}, headers=shop.headers)).status_code == 404
+        assert (await shop.doors.client.post("/carts/recover/x", json={}, headers=shop.headers)).status_code == 405
 
     async def test_takes_the_stores_names_and_leaves_out_what_it_does_not_want(self, shop: Shop) -> None:
         await shop.settle(names={"Started Checkout": "Went to Till"}, silent=["Added to Cart"])

@@ -33,6 +33,15 @@ Reader = Annotated[Principal, Depends(needs(Right.EVENTS_READ))]
 SourceReader = Annotated[Principal, Depends(needs(Right.SOURCES_READ))]
 Keeper = Annotated[Principal, Depends(needs(Right.SOURCES_MANAGE))]
 Store = Annotated[str, Depends(store_of)]
+_ACTS = {
+    Act.ITEMS: "Items were put into a cart.",
+    Act.UPDATE: "These are all of a cart's items now.",
+    Act.REMOVE: "A line was taken out of a cart.",
+    Act.CLEAR: "Everything was taken out of a cart.",
+    Act.CHECKOUT: "Somebody went to the checkout with a cart.",
+    Act.PURCHASE: "A cart was bought. No event comes of it: the order tells of itself.",
+    Act.PERSON: "It became known whose a cart is; what was held back for them is sent.",
+}
 
 
 def router(carts: Carts, clock: Clock) -> APIRouter:
@@ -62,14 +71,16 @@ def _add_acts(routes: APIRouter, carts: Carts, clock: Clock) -> None:
                 answers.append({"id": one.act_id, "repeated": told.repeated})
         return answers
 
-    @routes.post("/carts/{cart_id}/{act}")
-    async def tell(cart_id: str, act: Act, body: ActBody, _who: Writer, store_id: Store) -> ToldDocument:
-        """Tell what happened to a cart; it is made by the first act.
+    for act, what in _ACTS.items():
+        _add_act(routes, carts, clock, act, what)
 
-        `items` were added, `update`: these are the items now, `remove` of a line, `clear`, `checkout` was started, `purchase`: it
-        was bought, `person`: somebody became known. A 200 means that it is on disk, with the events that come of it.
-        """
+
+def _add_act(routes: APIRouter, carts: Carts, clock: Clock, act: Act, what: str) -> None:
+    async def tell(cart_id: str, body: ActBody, _who: Writer, store_id: Store) -> ToldDocument:
         return ToldDocument.of_told(await carts.tell(store_id, body.act(act, cart_id, clock.now())))
+
+    tell.__doc__ = f"{what} A 200 means that it is on disk, with the events that come of it; the first act makes the cart."
+    routes.add_api_route(f"/carts/{{cart_id}}/{act.value}", tell, methods=["POST"], name=f"cart_{act.value}")
 
 
 def _add_reading(routes: APIRouter, carts: Carts) -> None:
