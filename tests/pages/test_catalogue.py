@@ -16,6 +16,7 @@ from ferrata.audit.schemas import SYSTEM
 from ferrata.catalog.schemas import CatalogChange, Relationships
 from ferrata.commerce.tracked import PersonRef, ProfileChange
 from ferrata.delivery.schemas import Filter
+from ferrata.infra.paging import make_cursor
 from tests.browser import accessibility_problems, overflows_sideways
 from tests.pages.shop import STORE, Shop, open_shop
 from tests.pages.test_delivery_commands import Terminal
@@ -114,7 +115,13 @@ async def test_programs_see_the_same(looked_at: tuple[Shop, Path]) -> None:
         assert one["thing"]["categories"] == ["climbing"]
         assert [each["state"] for each in one["deliveries"]] == ["delivered"]
         assert (await client.get("/catalog/item", params={"externalId": "none"})).status_code == 404
-        assert (await client.get("/catalog", params={"cursor": "x"})).status_code == 400
+        for cursor in (
+            "x",
+            make_cursor("yesterday", "x"),
+            make_cursor("2026-01-01", "x"),
+            make_cursor("0001-01-01T00:00+14:00", "x"),
+        ):
+            assert (await client.get("/catalog", params={"cursor": cursor})).status_code == 400
 
 
 async def test_the_terminal_shows_it_too(looked_at: tuple[Shop, Path]) -> None:

@@ -11,6 +11,7 @@ from ferrata.catalog.models import awaited, things
 from ferrata.catalog.schemas import Counts, Presence, Thing, ThingFilter
 from ferrata.infra.database.prepared import UPSERTS, Prepared, one_of
 from ferrata.infra.errors import Problem, Rejected
+from ferrata.infra.http.instants import is_askable
 from ferrata.infra.paging import Page, make_cursor, read_cursor
 
 _FIELDS = Thing.__struct_fields__
@@ -93,10 +94,13 @@ def page(connection: Connection, filter_: ThingFilter, cursor: str | None, limit
 
 def _instant(text: str) -> Any:
     try:
-        return bindparam(None, datetime.fromisoformat(text), type_=things.c.updated_at.type)
+        instant = datetime.fromisoformat(text)
     except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None or not is_askable(instant):
         problem = Problem("cursor", "cursor is not one that this service gave out; start without it")
-        raise Rejected(problems=(problem,)) from None
+        raise Rejected(problems=(problem,))
+    return bindparam(None, instant, type_=things.c.updated_at.type)
 
 
 def counts(connection: Connection, store_id: str) -> Counts:
