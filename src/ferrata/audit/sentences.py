@@ -16,6 +16,7 @@ _DONE = {
     "delivery.dead_letters_replayed": "had dead letters sent again",
     "delivery.dead_letters_discarded": "discarded dead letters",
     "flags.held_events_released": "had events sent that flags had held back",
+    "delivery.lanes_opened": "opened parked lanes",
     "retention.cleaned_up": "deleted what was due",
 }
 _ABOUT_EVERYTHING = {"flags.stopped": "stopped sending", "flags.resumed": "let sending go on"}

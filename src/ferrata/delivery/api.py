@@ -35,13 +35,13 @@ Store = Annotated[str, Depends(store_of)]
 
 def router(service: DeliveryService, connections: Connections, changes: DeadLetterChanges) -> APIRouter:
     routes = APIRouter(tags=["delivery"])
-    _add_lanes(routes, service, connections)
+    _add_lanes(routes, service, connections, changes)
     _add_dead_letters(routes, service)
     _add_changes(routes, changes)
     return routes
 
 
-def _add_lanes(routes: APIRouter, service: DeliveryService, connections: Connections) -> None:
+def _add_lanes(routes: APIRouter, service: DeliveryService, connections: Connections, changes: DeadLetterChanges) -> None:
     @routes.get("/lanes")
     async def lanes(request: Request, who: Reader) -> LanesDocument:
         """Every lane that may be seen: those of the token's store, or of all stores unless one is named."""
@@ -55,7 +55,7 @@ def _add_lanes(routes: APIRouter, service: DeliveryService, connections: Connect
         if who.store_id not in (None, store_id):
             raise OtherStore(f"This token belongs to the store {who.store_id!r}.")
         store = await connections.store(store_id)
-        return ProbeDocument(opened=await service.probe(store.id, family))
+        return ProbeDocument(opened=await changes.probe(store.id, family, who.actor))
 
 
 def _add_dead_letters(routes: APIRouter, service: DeliveryService) -> None:

@@ -1,4 +1,4 @@
-"""Replays and discards dead letters in somebody's name: the change and its record in the audit stand in one transaction."""
+"""Replays and discards dead letters and opens lanes in somebody's name: change and audit record in one transaction."""
 
 from dataclasses import asdict
 from typing import Literal
@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
-from ferrata.delivery.schemas import Change, Filter
+from ferrata.delivery.schemas import Change, Family, Filter
 from ferrata.delivery.service import DeliveryService
 
 Act = Literal["replay", "discard"]
@@ -35,6 +35,18 @@ class DeadLetterChanges:
 
         call = self._service.replay if act == "replay" else self._service.discard
         return await call(filter_, dry_run=False, record=record)
+
+    async def probe(self, store_id: str, family: Family | None, actor: Actor) -> int:
+        """Open parked lanes and try at once; noted where one was parked. Returns how many were."""
+
+        def record(connection: Connection, count: int) -> None:
+            if count:
+                after = {"lanes": count, "family": family.value if family else "all"}
+                self._audit.record(
+                    connection, actor, "delivery.lanes_opened", f"lanes/{store_id}", store_id=store_id, after=after
+                )
+
+        return await self._service.probe(store_id, family, record=record)
 
 
 def _told(filter_: Filter) -> dict[str, object]:

@@ -67,7 +67,7 @@ def lanes(opened: Opened) -> App:
         """Open parked lanes again and try at once. Should the cause still be there, they park again."""
         async with opened() as desk:
             store_id = await desk.connections.registry.choose(store)
-            count = await desk.delivery.probe(store_id, family)
+            count = await desk.changes.probe(store_id, family, COMMAND_LINE)
         said = f"{count} parked lane{'' if count == 1 else 's'} opened." if count else "No lane was parked."
         Terminal(as_json=json).answer({"opened": count}, said=said)
 

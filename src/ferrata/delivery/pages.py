@@ -11,6 +11,7 @@ from ferrata.access.errors import OtherStore
 from ferrata.access.http import needs
 from ferrata.access.schemas import Principal, Right
 from ferrata.connections.service import Connections
+from ferrata.delivery.changes import DeadLetterChanges
 from ferrata.delivery.lane_view import STANDINGS, LaneView, order, view
 from ferrata.delivery.schemas import Family
 from ferrata.delivery.service import DeliveryService
@@ -29,14 +30,30 @@ Reader = Annotated[Principal, Depends(needs(Right.DELIVERY_READ))]
 Keeper = Annotated[Principal, Depends(needs(Right.DELIVERY_MANAGE))]
 
 
-def router(pages: Pages, service: DeliveryService, connections: Connections, clock: Clock, closing: asyncio.Event) -> APIRouter:
-    return LanePages(pages, service, connections, clock, closing).router()
+def router(
+    pages: Pages,
+    service: DeliveryService,
+    changes: DeadLetterChanges,
+    connections: Connections,
+    *,
+    clock: Clock,
+    closing: asyncio.Event,
+) -> APIRouter:
+    return LanePages(pages, service, changes, connections, clock=clock, closing=closing).router()
 
 
 class LanePages:
     def __init__(
-        self, pages: Pages, service: DeliveryService, connections: Connections, clock: Clock, closing: asyncio.Event
+        self,
+        pages: Pages,
+        service: DeliveryService,
+        changes: DeadLetterChanges,
+        connections: Connections,
+        *,
+        clock: Clock,
+        closing: asyncio.Event,
     ) -> None:
+        self._changes = changes
         self._service = service
         self._connections = connections
         self._pages = pages
@@ -65,7 +82,7 @@ class LanePages:
         if who.store_id not in (None, store_id):
             raise OtherStore(f"You work for the store {who.store_id!r}.")
         store = await self._connections.store(store_id)
-        opened = await self._service.probe(store.id, family)
+        opened = await self._changes.probe(store.id, family, who.actor)
         said = (
             f"The lane of {store.name} was opened and tries now. If the cause is still there, it parks again; nothing is lost."
             if opened

@@ -251,9 +251,21 @@ class DeliveryService:
 
     # Looking after it
 
-    async def probe(self, store_id: str, family: Family | None = None) -> int:
-        """Open parked lanes again and try at once; returns how many were parked."""
-        opened = await self._db.write(lambda connection: parking.unpark(connection, store_id, family))
+    async def probe(
+        self,
+        store_id: str,
+        family: Family | None = None,
+        *,
+        record: Callable[[Connection, int], None] = lambda _connection, _count: None,
+    ) -> int:
+        """Open parked lanes again and try at once; returns how many were parked. ``record`` writes it into the audit."""
+
+        def work(connection: Connection) -> int:
+            opened = parking.unpark(connection, store_id, family)
+            record(connection, opened)
+            return opened
+
+        opened = await self._db.write(work)
         for each in [family] if family else list(Family):
             self.wake(store_id, each)
         return opened

@@ -175,7 +175,9 @@ def _pages(wiring: Wiring) -> Iterator[APIRouter]:
     yield source_settings_pages.router(wiring.pages, wiring.sources)
     yield cart_pages.router(wiring.pages, wiring.carts, wiring.clock, wiring.stopping)
     changes = DeadLetterChanges(wiring.delivery, wiring.audit)
-    yield lane_pages.router(wiring.pages, wiring.delivery, wiring.connections, wiring.clock, wiring.stopping)
+    yield lane_pages.router(
+        wiring.pages, wiring.delivery, changes, wiring.connections, clock=wiring.clock, closing=wiring.stopping
+    )
     yield dead_letter_pages.router(wiring.pages, wiring.delivery, changes, wiring.clock, wiring.stopping)
 
 

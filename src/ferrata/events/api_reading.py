@@ -30,7 +30,7 @@ class Asked(BaseModel):
 
     metric: str | None = Query(default=None, max_length=127, description="The event's name, exactly.")
     email: str | None = Query(default=None, max_length=254)
-    state: Literal[STATES] | None = Query(default=None, description="How it stands; `kept` is an event that names nobody.")  # type: ignore[valid-type]  # the states of delivery and our own
+    state: Literal[STATES] | None = Query(default=None, description="How it stands. `kept`: names nobody; `held`: by flags.")  # type: ignore[valid-type]  # the states of delivery and our own
     source: str | None = Query(default=None, max_length=32, description="`api`, `client`, `import` or a connector's name.")
     since: AskedInstant | None = Query(default=None, description="Accepted at or after this time (ISO 8601 with an offset).")
     until: AskedInstant | None = Query(default=None, description="Accepted before this time.")

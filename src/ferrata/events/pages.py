@@ -40,7 +40,8 @@ Store = Annotated[str, Depends(store_of)]
 _STATES = [
     ("", "All"),
     *((name, name.capitalize()) for name in ("waiting", "sending", "delivered", "dead", "discarded")),
-    (KEPT, "Not sent"),
+    ("held", "Held back by a flag"),
+    (KEPT, "Not sent: names nobody"),
 ]
 
 
