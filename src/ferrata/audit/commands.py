@@ -48,8 +48,9 @@ def audit(opened: Opened) -> App:
         filter_ = AuditFilter(actor, action, target, store, _aware(since), _aware(until), refused)
         async with opened() as room:
             page = await room.page(filter_, None, max(1, min(limit, MOST_LISTED)))
-        columns = ["at", "sentence", "target", "address", "id"]
-        Terminal(as_json=json).rows(columns, [document(record) for record in page.rows], nothing="Nothing was noted.")
+        rows = [document(record) for record in page.rows]
+        columns = list(rows[0]) if json and rows else ["at", "sentence", "target", "address", "id"]
+        Terminal(as_json=json).rows(columns, rows, nothing="Nothing was noted.")
 
     @app.command
     async def export(
