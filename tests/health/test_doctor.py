@@ -129,7 +129,10 @@ class TestBesideARunningServer:
             code, found = installation.doctor()
         scopes = found["klaviyo.default.scopes"]
         assert (code, scopes["state"]) == (1, "problem")
-        assert scopes["found"] == "The key lacks events:write, profiles:write, events:read, profiles:read, catalogs:read, catalogs:write."
+        assert (
+            scopes["found"]
+            == "The key lacks events:write, profiles:write, events:read, profiles:read, catalogs:read, catalogs:write."
+        )
         assert scopes["mend"]
         assert sandbox.effects() == []
 

@@ -25,12 +25,22 @@ from ferrata.connections.schemas import (
     StatusListener,
     Store,
 )
-from ferrata.connections.scopes import find_scopes
+from ferrata.connections.scopes import FEATURES, INDISPENSABLE, Feature, find_scopes, missing, what_is_missing
 from ferrata.connections.shelf import Shelf, carried_over
 from ferrata.connections.stores import Stores
 from ferrata.infra.database import Database
 from ferrata.kit.clock import Clock
 from ferrata.klaviyo import Auth, Klaviyo
+
+__all__ = [
+    "FEATURES",
+    "INDISPENSABLE",
+    "Connections",
+    "Feature",
+    "find_scopes",
+    "missing",
+    "what_is_missing",
+]
 
 CACHE_SECONDS = 1.0
 

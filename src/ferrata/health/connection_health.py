@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ferrata.connections.schemas import Connection, Held, Retiring, Status
-from ferrata.connections.scopes import FEATURES, Feature
-from ferrata.connections.service import Connections
+from ferrata.connections.service import FEATURES, Connections, Feature
 from ferrata.delivery.schemas import Lane
 from ferrata.delivery.service import DeliveryService
 from ferrata.health.probes import Probe, Probes

@@ -5,8 +5,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from ferrata.connections.schemas import Held, Status
-from ferrata.connections.scopes import INDISPENSABLE, find_scopes, missing, what_is_missing
-from ferrata.connections.service import Connections
+from ferrata.connections.service import INDISPENSABLE, Connections, find_scopes, missing, what_is_missing
 from ferrata.health.doctor.findings import Finding, ok, problem, unknown, warning
 from ferrata.infra.crypto import Undecryptable
 from ferrata.kit.clock import Clock
