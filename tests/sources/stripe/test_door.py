@@ -16,7 +16,7 @@ from ferrata.sources.schemas import State, Wanted
 from ferrata.sources.stripe import SOURCE
 from ferrata.sources.tasks import CATCHING_UP
 from tests.doors import Doors, open_doors
-from tests.sources.stripe.shop import LINE_ITEMS, SECRET, charge, event, intent, session, signed
+from tests.sources.stripe.shop import LINE_ITEMS, SECRET, charge, event, intent, session, signed, subscription
 
 pytestmark = pytest.mark.anyio
 STORE = "default"
@@ -141,6 +141,32 @@ class TestADelivery:
         assert [(each.metric, each.event_id) for each in await stripe.events()] == [
             ("Refunded Order", "Refunded Order:refund:ch_1:500"),
             ("Refunded Order", "Refunded Order:refund:ch_1:3380"),
+        ]
+
+
+class TestAProfile:
+    async def test_is_never_moved_back_by_what_comes_late(self, stripe: Stripe) -> None:
+        await stripe.set_up()
+        customer = {"id": "cus_1", "object": "customer", "email": "jane@example.com"}
+        ended = subscription(status="canceled", ended_at=now(stripe))
+        told = [
+            event("customer.created", customer, id_="evt_0", created=now(stripe) - 9),
+            event("customer.subscription.deleted", ended, id_="evt_3", created=now(stripe)),
+            event("customer.subscription.updated", subscription(status="past_due"), previous={"status": "active"}, id_="evt_2",
+                  created=now(stripe) - 1),
+            event("customer.subscription.created", subscription(), id_="evt_1", created=now(stripe) - 2),
+        ]  # fmt: skip
+        for one in told:
+            await stripe.post(one)
+            await stripe.map()
+        profile = await stripe.doors.wiring.profiles.find(STORE, "jane@example.com")
+        assert profile is not None
+        assert profile.attributes.properties["stripe_subscription_status"] == '"canceled"'
+        assert profile.attributes.properties.get("subscription_tier", "null") == "null"
+        assert sorted(each.metric for each in await stripe.events()) == [
+            "Subscription Cancelled",
+            "Subscription Started",
+            "Subscription Updated",
         ]
 
 
