@@ -17,8 +17,8 @@ def _head(generated: str) -> Iterator[str]:
     yield generated
     yield ""
     yield "For privacy reviews: every field that a source's mapping can send to Klaviyo, where it comes from, and whether it is"
-    yield "about a person. A store's [rules](../sources/mapping.md) can take away from this; fields added by a template, and mappers of"
-    yield "your own, can add to it. Raw messages stay here for `FERRATA_SOURCE_RETENTION_DAYS`, and go nowhere else."
+    yield "about a person. A store's [rules](../sources/mapping.md) can take away from this; fields added by a template, and"
+    yield "mappers of your own, can add to it. Raw messages stay here for `FERRATA_SOURCE_RETENTION_DAYS`, and go nowhere else."
     yield ""
     yield "Fields of a person, by the names of the allow-list `person_fields`:"
     yield ""
