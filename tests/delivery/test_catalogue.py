@@ -1,5 +1,6 @@
 """The catalogue on its way to Klaviyo: each thing ends as its newest version says, whatever happens in between."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -136,7 +137,7 @@ class TestTheNewestVersion:
             assert '"inventory_quantity":8' in row["attributes"]
             assert '"Shoe 42"' in row["attributes"]
 
-    @pytest.mark.parametrize("effect", ["exec_500", "server_error", "throttled", "reset_before_read", "exec_reset", "html_502"])
+    @pytest.mark.parametrize("effect", ["exec_500", "throttled", "exec_reset"])
     async def test_arrives_through_doubtful_answers(self, open_desk, effect):
         async with open_desk() as desk:
             desk.sandbox.faults.add(Rule(effect, match=Conditions(path="/api/catalog-*"), probability=0.4, seed=5, times=12))
@@ -175,6 +176,18 @@ class TestWhatBelongsTogether:
             await desk.tell(category())
             assert set((await desk.quiet()).values()) == {State.DELIVERED}
             assert desk.sandbox.state.one("SELECT count(*) AS n FROM catalog_members")["n"] == 1
+
+    async def test_is_told_although_both_come_in_the_same_moment(self, open_desk):
+        async with open_desk(work=False) as desk:
+            names = [f"n{number}" for number in range(12)]
+            changes = [
+                change for name in names for change in (item(name, categories=(name,)), category(name), variant(name, of=name))
+            ]
+            await asyncio.gather(*(desk.tell(change) for change in changes))
+        async with open_desk() as desk:
+            assert set((await desk.quiet(40)).values()) <= {State.DELIVERED, State.SUPERSEDED}
+            assert desk.sandbox.state.one("SELECT count(*) AS n FROM catalog_members")["n"] == 12
+            assert len(at_klaviyo(desk, "variant")) == 12
 
     async def test_brings_history_forward(self, open_desk):
         async with open_desk(work=False) as desk:

@@ -61,8 +61,7 @@ async def looked_at(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 360)])
 async def test_pages_are_readable_for_everybody(looked_at: tuple[Shop, Path], page: Page, theme: str, width: int) -> None:
     shop, _ = looked_at
     (letter,) = (await shop.wiring.delivery.dead_letters(Filter(STORE))).rows

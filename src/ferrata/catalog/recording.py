@@ -98,8 +98,19 @@ class Recording:
         self._touched |= dict.fromkeys(id_ for id_ in waiting if id_ in self._things)
 
     def _look_up_referred(self) -> None:
-        wanted = {thing_id(self._store_id, *each) for thing in self._touched_things() for each in _references(thing)}
-        self._referred = store.find_all(self._connection, wanted - self._things.keys())
+        """What is not there gets an empty row, locked: so whoever brings it in this very moment, and we, hear of each other."""
+        wanted = {
+            thing_id(self._store_id, *each): each
+            for thing in self._touched_things()
+            if thing.is_present
+            for each in _references(thing)
+        }
+        self._referred = store.find_all(self._connection, wanted.keys() - self._things.keys())
+        known = {id_ for id_, thing in (self._things | self._referred).items() if thing.is_present or id_ in self._things}
+        absent = [id_ for id_ in wanted if id_ not in known]
+        if absent:
+            store.insert_missing(self._connection, [unheard(self._store_id, *wanted[id_], self._now) for id_ in absent])
+            self._referred |= store.lock_all(self._connection, absent)
 
     def _touched_things(self) -> list[Thing]:
         return [self._things[id_] for id_ in self._touched]

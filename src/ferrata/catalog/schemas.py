@@ -52,7 +52,7 @@ class Presence(StrEnum):
 
     PRESENT = "present"
     DELETED = "deleted"
-    UNHEARD = "unheard"  # only while its first change is being recorded
+    UNHEARD = "unheard"  # something refers to it, and nothing was told about it yet
 
 
 class Thing(msgspec.Struct, frozen=True, kw_only=True):

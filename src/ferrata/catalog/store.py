@@ -110,7 +110,7 @@ def counts(connection: Connection, store_id: str) -> Counts:
 
 
 def _matching(filter_: ThingFilter) -> list[Any]:
-    conditions: list[Any] = [things.c.store_id == filter_.store_id]
+    conditions: list[Any] = [things.c.store_id == filter_.store_id, things.c.presence != Presence.UNHEARD.value]
     if filter_.kind:
         conditions.append(things.c.kind == filter_.kind)
     if filter_.presence:
