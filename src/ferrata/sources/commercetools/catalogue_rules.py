@@ -154,7 +154,7 @@ def _with_prices(wanted: Lookup, found: Found) -> Sequence[Lookup]:
 
 
 def standalone_lookups(known: Json | None) -> list[Lookup]:
-    if known is None or known.get("priceMode") != "Standalone":
+    if known is None or within(known, "priceMode") != "Standalone":
         return []
     return [Lookup("standalone_prices", sku) for sku in products.skus_of(known)]
 

@@ -11,7 +11,7 @@ from typing import Any
 from ferrata.sources.commercetools import addresses
 from ferrata.sources.commercetools.notification import Notification
 from ferrata.sources.commercetools.phones import e164
-from ferrata.sources.commercetools.reading import Json, first_instant, selected, within
+from ferrata.sources.commercetools.reading import Json, first_instant, selected, within, word
 from ferrata.sources.commercetools.settings import CommercetoolsSettings
 from ferrata.sources.contract import PersonRef, ProfileChange, Skipped
 
@@ -27,13 +27,13 @@ _CLEARED = {
 
 def change(customer: Json, settings: CommercetoolsSettings, at: datetime) -> tuple[ProfileChange | None, tuple[Skipped, ...]]:
     """What the customer's profile should hold, as of this state of the customer."""
-    id_, email = str(customer.get("id") or ""), customer.get("email")
+    id_, email = word(customer.get("id")), word(customer.get("email"))
     if not email and not id_:
         return None, (Skipped("customer", "it has neither an e-mail address nor an id"),)
     chosen = addresses.of_customer(customer)
     said = None if chosen is None else addresses.phone(chosen)
     phone = None if chosen is None else e164(said, chosen.get("country"))
-    attributes: dict[str, Any] = {name: customer[theirs] for name, theirs in _NAMES.items() if customer.get(theirs)}
+    attributes: dict[str, Any] = {name: customer[theirs] for name, theirs in _NAMES.items() if word(customer.get(theirs))}
     if chosen is not None:
         attributes["location"] = addresses.location(chosen)
     if properties := _properties(customer, settings):
@@ -41,7 +41,7 @@ def change(customer: Json, settings: CommercetoolsSettings, at: datetime) -> tup
     skipped = (Skipped("phone number", "it is no number of its country's plan"),) if said and not phone else ()
     changed_at = first_instant(customer.get("lastModifiedAt"), customer.get("createdAt")) or at
     unique_id = f"commercetools:customer:{id_}:{customer.get('version', '')}"
-    return ProfileChange(PersonRef(email, phone, id_ or None), attributes, changed_at, unique_id), skipped
+    return ProfileChange(PersonRef(email or None, phone, id_ or None), attributes, changed_at, unique_id), skipped
 
 
 def cleared(seen: Notification, customer: Json | None, at: datetime) -> ProfileChange | None:
@@ -49,7 +49,7 @@ def cleared(seen: Notification, customer: Json | None, at: datetime) -> ProfileC
     attributes = _taken_away(seen, customer)
     if not attributes:
         return None
-    person = PersonRef(within(customer, "email"), None, seen.resource_id)
+    person = PersonRef(word(within(customer, "email")) or None, None, seen.resource_id)
     unique_id = f"commercetools:customer:{seen.resource_id}:{seen.version}:{seen.type}"
     return ProfileChange(person, attributes, seen.at or at, unique_id)
 

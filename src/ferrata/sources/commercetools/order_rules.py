@@ -8,13 +8,13 @@ from ferrata.commerce.model import Fulfilment, Order, Part
 from ferrata.sources.commercetools.found import Found
 from ferrata.sources.commercetools.notification import BACKFILLED, Notification
 from ferrata.sources.commercetools.purchases import has_identity, purchase, with_own_fields
-from ferrata.sources.commercetools.reading import Json, first_instant, listed, within
+from ferrata.sources.commercetools.reading import Json, first_instant, listed, pieces, within
 from ferrata.sources.contract import Lookup, Mapped, Skipped, TrackedEvent
 
 
 def product_lookups(order: Json | None) -> list[Lookup]:
     """The products of an order, for their categories."""
-    ids = dict.fromkeys(str(line.get("productId")) for line in listed((order or {}).get("lineItems")) if line.get("productId"))
+    ids = dict.fromkeys(str(line.get("productId")) for line in listed(within(order, "lineItems")) if line.get("productId"))
     return [Lookup("product", id_) for id_ in ids]
 
 
@@ -103,7 +103,7 @@ def shipped(seen: Notification, found: Found) -> Mapped:
 def _delivered(delivery: Json, at: datetime) -> Fulfilment:
     parcels = listed(delivery.get("parcels"))
     tracking = parcels[0].get("trackingData") if parcels else None
-    parts = [Part(str(item.get("id")), item.get("quantity", 1)) for item in listed(delivery.get("items"))]
+    parts = [Part(str(item.get("id")), pieces(item.get("quantity"))) for item in listed(delivery.get("items"))]
     return Fulfilment(
         id=str(delivery.get("id") or ""),
         at=at,

@@ -11,7 +11,7 @@ from ferrata.kit.contacts import normal_phone
 
 def e164(text: str | None, country: str | None) -> str | None:
     """The number such as ``+4915112345678``; None if it can be none."""
-    if not text:
+    if not isinstance(text, str) or not isinstance(country, str | None):
         return None
     region = {"UK": "GB"}.get(country or "", country)
     try:

@@ -22,7 +22,7 @@ def is_published(product: Json) -> bool:
 
 def variants_of(product: Json) -> list[Json]:
     data = taxonomy.data_of(product)
-    return listed([data.get("masterVariant"), *(data.get("variants") or ())])
+    return listed([data.get("masterVariant"), *listed(data.get("variants"))])
 
 
 def skus_of(product: Json) -> list[str]:

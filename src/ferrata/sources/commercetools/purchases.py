@@ -16,7 +16,7 @@ from ferrata.commerce.money import CurrencyMismatch, Money
 from ferrata.sources.commercetools import addresses, taxonomy
 from ferrata.sources.commercetools.links import NO_TEMPLATE, product_url
 from ferrata.sources.commercetools.phones import e164
-from ferrata.sources.commercetools.reading import Json, amount, first_instant, listed, selected, text_in, within
+from ferrata.sources.commercetools.reading import Json, amount, first_instant, listed, pieces, selected, text_in, within, word
 from ferrata.sources.commercetools.settings import CommercetoolsSettings, Selection
 from ferrata.sources.contract import PersonRef, Refused
 
@@ -25,7 +25,7 @@ Products = Mapping[str, Json | None]
 
 
 def has_identity(order: Json) -> bool:
-    return bool(order.get("customerEmail") or order.get("customerId"))
+    return bool(word(order.get("customerEmail")) or word(order.get("customerId")))
 
 
 def purchase(order: Json, products: Products, settings: CommercetoolsSettings, at: datetime) -> Order:
@@ -39,9 +39,9 @@ def purchase(order: Json, products: Products, settings: CommercetoolsSettings, a
     billing = order.get("billingAddress")
     return Order(
         id=str(order.get("id") or ""),
-        number=order.get("orderNumber"),
+        number=word(order.get("orderNumber")) or None,
         placed_at=first_instant(order.get("createdAt")) or at,
-        person=PersonRef(order.get("customerEmail") or None, None, order.get("customerId") or None),
+        person=PersonRef(word(order.get("customerEmail")) or None, None, word(order.get("customerId")) or None),
         total=total,
         lines=_lines(order, products, settings),
         subtotal=_subtotal(order),
@@ -77,7 +77,7 @@ def _line(item: Json, products: Products, settings: CommercetoolsSettings) -> Li
     price = amount(within(item, "price", "discounted", "value")) or amount(within(item, "price", "value"))
     if (total is None and price is None) or not id_:
         return None
-    quantity = item.get("quantity", 1)
+    quantity = pieces(item.get("quantity"))
     unit = price or Money((total.amount if total else Decimal()) / (quantity or 1), total.currency if total else "XXX")
     product = _product(item, products.get(str(item.get("productId"))), settings)
     return Line(id=id_, product=product, quantity=quantity, unit_price=unit, total=total, unique_id=id_)
@@ -102,7 +102,7 @@ def _product(item: Json, product: Json | None, settings: CommercetoolsSettings) 
         sku=known["sku"] or None,
         variant_id=known["sku"] or None,
         url=None if url == NO_TEMPLATE else url,
-        image_url=images[0].get("url") if images else None,
+        image_url=word(images[0].get("url")) or None if images else None,
         categories=taxonomy.of_product(product, settings.locales),
         brand=_brand(variant, settings),
         price=amount(within(item, "price", "value")),
@@ -126,7 +126,7 @@ def _custom_line(settings: CommercetoolsSettings) -> Any:
             return None
         product = Product(id=str(item.get("slug") or item.get("id") or ""), name=text_in(item.get("name"), settings.locales))
         id_ = str(item.get("id") or "")
-        return Line(id=id_, product=product, quantity=item.get("quantity", 1), unit_price=price, total=total, unique_id=id_)
+        return Line(id=id_, product=product, quantity=pieces(item.get("quantity")), unit_price=price, total=total, unique_id=id_)
 
     return line
 
@@ -143,13 +143,13 @@ def _subtotal(order: Json) -> Money | None:
 def _codes(order: Json) -> tuple[str, ...]:
     """Codes as the customer typed them, where they came along; commercetools refers to them by id otherwise."""
     codes = [within(each, "discountCode", "obj", "code") for each in listed(order.get("discountCodes"))]
-    return tuple(code for code in codes if code)
+    return tuple(code for code in codes if word(code))
 
 
 def _payment_method(order: Json) -> str | None:
     payments = listed(within(order, "paymentInfo", "payments"))
     methods = [within(each, "obj", "paymentMethodInfo", "method") for each in payments]
-    return next((method for method in methods if method), None)
+    return next((method for method in methods if word(method)), None)
 
 
 def _profile(billing: Json, settings: CommercetoolsSettings) -> dict[str, Any]:

@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from ferrata.commerce.money import Money
 
 Json = Mapping[str, Any]
+LARGEST_AMOUNT: Final = 10**15
+"""In the smallest units: more is no price and no order, but a mistake."""
+LARGEST_QUANTITY: Final = 10**9
+MOST_DECIMALS: Final = 20
 
 
 def text_in(localized: Any, locales: Sequence[str]) -> str:
@@ -33,12 +37,28 @@ def amount(found: Any) -> Money | None:
     if units is None:
         units = found.get("centAmount")
         decimals = decimals if found.get("type") != "highPrecision" else None
-    if not isinstance(units, int) or isinstance(units, bool):
+    if not isinstance(units, int) or not _is_count(units, LARGEST_AMOUNT):
+        return None
+    if not (decimals is None or _is_count(decimals, MOST_DECIMALS)):
         return None
     try:
-        return Money.of_minor(units, found["currencyCode"], decimals if isinstance(decimals, int) else None)
+        return Money.of_minor(units, found["currencyCode"], decimals)
     except ValueError:
         return None
+
+
+def pieces(found: Any) -> int:
+    """How many; one where nobody says, or says nonsense."""
+    return found if _is_count(found, LARGEST_QUANTITY) else 1
+
+
+def word(found: Any) -> str:
+    """A text as it is; empty for everything else."""
+    return found if isinstance(found, str) else ""
+
+
+def _is_count(found: Any, largest: int) -> bool:
+    return isinstance(found, int) and not isinstance(found, bool) and abs(found) <= largest
 
 
 def number(value: Decimal) -> int | float:

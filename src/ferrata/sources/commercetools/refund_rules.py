@@ -9,7 +9,7 @@ from ferrata.sources.commercetools.found import Found
 from ferrata.sources.commercetools.notification import Notification
 from ferrata.sources.commercetools.order_rules import model_of, nothing, order_of, product_lookups
 from ferrata.sources.commercetools.purchases import has_identity
-from ferrata.sources.commercetools.reading import Json, amount, first_instant, listed, within
+from ferrata.sources.commercetools.reading import Json, amount, first_instant, listed, pieces, within
 from ferrata.sources.contract import Lookup, Mapped, TrackedEvent
 
 
@@ -73,8 +73,8 @@ def returned(seen: Notification, found: Found) -> Mapped:
 
 def _refund_of_item(item: Json, lines: dict[str, Line], seen: Notification, found: Found) -> Refund | None:
     line = lines.get(str(item.get("lineItemId") or item.get("customLineItemId")))
-    quantity = item.get("quantity")
-    if line is None or not isinstance(quantity, int) or not line.quantity:
+    quantity = pieces(item.get("quantity"))
+    if line is None or not line.quantity:
         return None
     at = first_instant(item.get("lastModifiedAt"), item.get("createdAt")) or seen.at or found.at
     share = (line.row_total * (Decimal(quantity) / Decimal(line.quantity))).rounded()

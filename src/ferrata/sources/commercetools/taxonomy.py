@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ferrata.sources.commercetools.reading import Json, id_of, listed, text_in
+from ferrata.sources.commercetools.reading import Json, id_of, listed, text_in, within
 
 SEPARATOR = " > "
 
@@ -49,7 +49,7 @@ def data_of(product: Any) -> Json:
     """What of a product is published: of a product its current data, of a projection itself."""
     if not isinstance(product, dict):
         return {}
-    current = (product.get("masterData") or {}).get("current")
+    current = within(product, "masterData", "current")
     return current if isinstance(current, dict) else product
 
 
