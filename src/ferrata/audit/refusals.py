@@ -4,7 +4,6 @@ within a minute is counted and written as one record, and beyond so many kinds a
 
 import ipaddress
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,8 +13,9 @@ from ferrata.kit.clock import Clock
 from ferrata.kit.ids import new_id
 
 WINDOW_SECONDS = 60.0
-KINDS_EACH_HOUR: Mapping[bool, int] = {False: 300, True: 3_000}
-"""By whether the actor is known: strangers must not use up what people and tokens are noted with."""
+KINDS_EACH_HOUR = 300
+"""Of one known actor, and of all strangers together: none must use up what others are noted with."""
+KNOWN_KINDS_EACH_HOUR = 3_000
 _HOUR_SECONDS = 3_600.0
 _Kind = tuple[str, str, str, str, str, str]
 
@@ -35,7 +35,7 @@ class Refusals:
         self._clock = clock
         self._groups: dict[_Kind, _Group] = {}
         self._first: list[Record] = []
-        self._begun: dict[bool, deque[float]] = {False: deque(), True: deque()}
+        self._begun: dict[str, deque[float]] = {}
 
     def note(self, refused: Refused) -> None:
         now = self._clock.monotonic()
@@ -68,13 +68,17 @@ class Refusals:
         self._first = records + self._first
 
     def _may_begin(self, refused: Refused, now: float) -> bool:
-        known = refused.actor.kind != "unknown"
-        begun = self._begun[known]
-        while begun and now - begun[0] >= _HOUR_SECONDS:
-            begun.popleft()
-        if len(begun) >= KINDS_EACH_HOUR[known]:
+        for name, begun in list(self._begun.items()):
+            while begun and now - begun[0] >= _HOUR_SECONDS:
+                begun.popleft()
+            if not begun:
+                del self._begun[name]
+        actor = refused.actor.id if refused.actor.kind != "unknown" else ""
+        mine = self._begun.get(actor, ())
+        others = sum(len(begun) for name, begun in self._begun.items() if name) if actor else 0
+        if len(mine) >= KINDS_EACH_HOUR or others >= KNOWN_KINDS_EACH_HOUR:
             return False
-        begun.append(now)
+        self._begun.setdefault(actor, deque()).append(now)
         return True
 
     def _record(self, refused: Refused, count: int, last_at: datetime | None = None) -> Record:
