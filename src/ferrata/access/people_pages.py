@@ -19,9 +19,9 @@ from ferrata.ui.render import Pages
 
 PEOPLE = "/ui/settings/people"
 ROLE_WORDS = (
-    (Role.MEMBER.value, "Member - only what the stores say in which they have a role"),
+    (Role.MEMBER.value, "Member - has roles in stores alone"),
     (Role.READER.value, "Reader - sees every store"),
-    (Role.ADMINISTRATOR.value, "Administrator - everything, in every store"),
+    (Role.ADMINISTRATOR.value, "Administrator - everything"),
 )
 _Managing = Annotated[Principal, Depends(needs(Right.ACCESS_MANAGE))]
 _Text = Annotated[str, Form()]

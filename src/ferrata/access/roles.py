@@ -24,6 +24,7 @@ _MANAGER = _ANALYST | {
     Right.EVENTS_WRITE,
     Right.KLAVIYO_WRITE,
     Right.DELIVERY_MANAGE,
+    Right.SOURCES_WRITE,
     Right.SOURCES_MANAGE,
     Right.FLAGS_MANAGE,
     Right.ALERTS_MANAGE,
