@@ -209,14 +209,14 @@ class TestAMessage:
 
 class TestMail:
     async def test_tells_people_in_words_with_an_id_that_a_repeat_shares(
-        self, doors: Doors, mailbox: tuple[Mailbox, int]
+        self, on_sqlite: Doors, mailbox: tuple[Mailbox, int]
     ) -> None:
-        alerts, box = doors.wiring.alerts, mailbox[0]
+        alerts, box = on_sqlite.wiring.alerts, mailbox[0]
         asked = NewChannel(Way.EMAIL, "Shop team", "mira@shop.test, otto@shop.test", (), True)
         await alerts.channels.add("default", asked, actor=SYSTEM)
-        await say(doors, holds=True)
+        await say(on_sqlite, holds=True)
         await alerts.watch()
-        await say(doors, holds=False)
+        await say(on_sqlite, holds=False)
         await alerts.watch()
         first, second = box.letters
         assert first["subject"] == "[Ferrata] commercetools cannot be read"
@@ -244,9 +244,9 @@ class TestMail:
     @pytest.mark.parametrize(
         "addresses", ["", "nobody", "a@b.test, nobody", "a@b.test\nbcc: c@d.test", ", ".join(f"a{n}@b.test" for n in range(11))]
     )
-    async def test_goes_to_addresses_alone(self, doors: Doors, addresses: str) -> None:
+    async def test_goes_to_addresses_alone(self, on_sqlite: Doors, addresses: str) -> None:
         with pytest.raises(Rejected):
-            await doors.wiring.alerts.channels.add("default", NewChannel(Way.EMAIL, "x", addresses), actor=SYSTEM)
+            await on_sqlite.wiring.alerts.channels.add("default", NewChannel(Way.EMAIL, "x", addresses), actor=SYSTEM)
 
 
 PRIVATE = [
@@ -283,7 +283,7 @@ class TestAnAddress:
             await PublicAddresses("", resolve).check("https://hooks.example/")
 
     async def test_whose_name_points_elsewhere_a_moment_later_is_refused_then(
-        self, doors: Doors, receiver: Receiver, clock: MovedClock
+        self, receiver: Receiver, clock: MovedClock
     ) -> None:
         answers = iter([["8.8.8.8"], ["127.0.0.1"]])
 
@@ -297,7 +297,7 @@ class TestAnAddress:
         assert "127.0.0.1, which is not on the public internet" in sent.outcome
         await hooks.close()
 
-    async def test_is_asked_by_the_name_that_was_given(self, doors: Doors, receiver: Receiver, clock: MovedClock) -> None:
+    async def test_is_asked_by_the_name_that_was_given(self, receiver: Receiver, clock: MovedClock) -> None:
         async def resolve(host: str, port: int) -> list[str]:
             return ["127.0.0.1"]
 
@@ -307,12 +307,12 @@ class TestAnAddress:
         assert receiver.seen[0][0]["host"].startswith("hooks.example:")
         await hooks.close()
 
-    async def test_that_is_refused_makes_no_channel(self, doors: Doors) -> None:
+    async def test_that_is_refused_makes_no_channel(self, on_sqlite: Doors) -> None:
         with pytest.raises(TargetRefused) as refused:
             asked = NewChannel(Way.WEBHOOK, "x", "https://169.254.169.254/secret-token")
-            await doors.wiring.alerts.channels.add("default", asked, actor=SYSTEM)
+            await on_sqlite.wiring.alerts.channels.add("default", asked, actor=SYSTEM)
         assert "secret-token" not in json.dumps([problem.message for problem in refused.value.problems])
-        assert await doors.wiring.alerts.channels.seen_from("default", everywhere=True) == []
+        assert await on_sqlite.wiring.alerts.channels.seen_from("default", everywhere=True) == []
 
 
 class TestAChannel:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -39,8 +40,18 @@ def klaviyo() -> Iterator[tuple[Sandbox, str]]:
 
 @pytest.fixture
 async def installed(
+    sqlite_template: Path, tmp_path: Path, clock: MovedClock, klaviyo: tuple[Sandbox, str], anyio_backend: str
+) -> AsyncIterator[Installed]:
+    shutil.copy(sqlite_template, tmp_path / "ferrata.db")
+    async with open_installed(f"sqlite:///{tmp_path / 'ferrata.db'}", tmp_path, clock, *klaviyo) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def on_each_engine(
     database_url: str, tmp_path: Path, clock: MovedClock, klaviyo: tuple[Sandbox, str], anyio_backend: str
 ) -> AsyncIterator[Installed]:
+    """For what asks something of the database that the two could answer differently."""
     async with open_installed(database_url, tmp_path, clock, *klaviyo) as opened:
         yield opened
 
@@ -64,21 +75,21 @@ async def signed_in(installed: Installed, email: str) -> httpx2.AsyncClient:
 
 
 class TestConsent:
-    async def test_connects_the_store_with_pkce_and_says_what_was_given(self, installed: Installed) -> None:
-        browser = await installed.doors.administrator()
-        asked = await installed.begin(browser)
+    async def test_connects_the_store_with_pkce_and_says_what_was_given(self, on_each_engine: Installed) -> None:
+        browser = await on_each_engine.doors.administrator()
+        asked = await on_each_engine.begin(browser)
         assert asked["code_challenge_method"] == "S256"
         assert set(asked["scope"].split()) == set(SCOPES.split())
         assert asked["redirect_uri"] == "http://ferrata.test" + CALLBACK
-        back = await browser.get(await installed.consent(asked))
+        back = await browser.get(await on_each_engine.consent(asked))
         assert (back.status_code, back.headers["location"]) == (303, CONNECT)
-        assert await status(installed) == (Status.CONNECTED, Method.OAUTH)
+        assert await status(on_each_engine) == (Status.CONNECTED, Method.OAUTH)
         page = (await browser.get(CONNECT)).text
         assert "Connected by OAuth to Sandbox Shop" in page
         assert "catalogs:write" in page
-        credential = await installed.doors.wiring.connections.credential("default")
+        credential = await on_each_engine.doors.wiring.connections.credential("default")
         assert credential and credential.quota_id.startswith("oauth:")
-        answer = await installed.doors.wiring.connections.client(credential).read("GET /api/accounts")
+        answer = await on_each_engine.doors.wiring.connections.client(credential).read("GET /api/accounts")
         assert answer.many()[0].id == ACCOUNT
 
     async def test_that_is_refused_changes_nothing_and_is_explained(self, installed: Installed) -> None:
@@ -113,20 +124,20 @@ class TestConsent:
         tested = await installed.doors.wiring.connections.test("default", actor=SYSTEM)
         assert tested.account_id == ACCOUNT
 
-    async def test_for_a_second_store_of_the_account_shares_the_installation(self, installed: Installed) -> None:
-        connections = installed.doors.wiring.connections
+    async def test_for_a_second_store_of_the_account_shares_the_installation(self, on_each_engine: Installed) -> None:
+        connections = on_each_engine.doors.wiring.connections
         await connections.registry.create("second", "Second", actor=SYSTEM)
-        browser = await installed.doors.administrator()
-        await installed.connect(browser)
+        browser = await on_each_engine.doors.administrator()
+        await on_each_engine.connect(browser)
         first = await connections.credential("default")
-        await installed.connect(browser, "second")
+        await on_each_engine.connect(browser, "second")
         second = await connections.credential("second")
         assert first and second and first.quota_id == second.quota_id
         await connections.client(first).read("GET /api/accounts")  # its token was replaced: renewed from what is kept
         await connections.disconnect("second", SYSTEM)
-        assert (await installed.doors.wiring.oauth.installations.of_store("default")) is not None
-        await installed.doors.wiring.oauth.installations.revoke_due()
-        assert installed.requests("/oauth/revoke") == []
+        assert (await on_each_engine.doors.wiring.oauth.installations.of_store("default")) is not None
+        await on_each_engine.doors.wiring.oauth.installations.revoke_due()
+        assert on_each_engine.requests("/oauth/revoke") == []
         await connections.client(first).read("GET /api/accounts")
 
 
@@ -142,12 +153,12 @@ class TestTheState:
         assert installed.token_calls() == calls
         assert await status(installed) == (Status.CONNECTED, Method.OAUTH)
 
-    async def test_is_good_once_for_eight_at_a_time(self, installed: Installed) -> None:
-        browser = await installed.doors.administrator()
-        location = await installed.consent(await installed.begin(browser))
+    async def test_is_good_once_for_eight_at_a_time(self, on_each_engine: Installed) -> None:
+        browser = await on_each_engine.doors.administrator()
+        location = await on_each_engine.consent(await on_each_engine.begin(browser))
         answers = await asyncio.gather(*(browser.get(location) for _ in range(8)))
         assert sorted(answer.status_code for answer in answers) == [303] + [400] * 7
-        assert installed.token_calls() == 1
+        assert on_each_engine.token_calls() == 1
 
     async def test_expires_after_ten_minutes(self, installed: Installed, clock: MovedClock) -> None:
         browser = await installed.doors.administrator()
@@ -287,15 +298,15 @@ class TestSecrets:
 
 
 class TestLeaving:
-    async def test_withdraws_the_access_at_klaviyo(self, installed: Installed) -> None:
-        browser = await installed.doors.administrator()
-        await installed.connect(browser)
-        await installed.doors.wiring.connections.disconnect("default", SYSTEM)
-        await installed.doors.wiring.oauth.close()
-        assert [request.status for request in installed.requests("/oauth/revoke")] == [200]
-        [row] = installed.sandbox.oauth.installations()
+    async def test_withdraws_the_access_at_klaviyo(self, on_each_engine: Installed) -> None:
+        browser = await on_each_engine.doors.administrator()
+        await on_each_engine.connect(browser)
+        await on_each_engine.doors.wiring.connections.disconnect("default", SYSTEM)
+        await on_each_engine.doors.wiring.oauth.close()
+        assert [request.status for request in on_each_engine.requests("/oauth/revoke")] == [200]
+        [row] = on_each_engine.sandbox.oauth.installations()
         assert row["revoked"]
-        assert await installed.doors.wiring.oauth.installations.revoke_due() == 0
+        assert await on_each_engine.doors.wiring.oauth.installations.revoke_due() == 0
 
     async def test_is_tried_again_when_klaviyo_cannot_be_asked(self, installed: Installed, clock: MovedClock) -> None:
         browser = await installed.doors.administrator()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -50,10 +51,11 @@ async def installed(
 
 @pytest.fixture
 async def moved(
-    database_url: str, tmp_path: Path, clock: MovedClock, klaviyo: tuple[Sandbox, str], anyio_backend: str
+    sqlite_template: Path, tmp_path: Path, clock: MovedClock, klaviyo: tuple[Sandbox, str], anyio_backend: str
 ) -> AsyncIterator[Installed]:
     """The same with a clock that tests move."""
-    async with open_installed(database_url, tmp_path, clock, *klaviyo) as opened:
+    shutil.copy(sqlite_template, tmp_path / "ferrata.db")
+    async with open_installed(f"sqlite:///{tmp_path / 'ferrata.db'}", tmp_path, clock, *klaviyo) as opened:
         await given_installation(opened.doors.wiring, opened.sandbox)
         yield opened
 
