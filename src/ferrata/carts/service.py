@@ -239,11 +239,15 @@ class Carts:
 
         found, cart, earlier = await self._database.read(work)
         if found is None:
-            sealed = self._ground.box.seal(secrets.token_hex(32), row=_row(store_id))
+            sealed = self._ground.box.seal(secrets.token_hex(32), row=store.row_name(store_id))
             await self._database.write(lambda connection: store.add_settings(connection, store_id, Settings(), sealed))
             return await self._read(store_id, cart_id, act_id)
         settings, sealed = found
-        return _Known(settings, bytes.fromhex(self._ground.box.open(sealed, row=_row(store_id))), cart, earlier)
+        return _Known(settings, bytes.fromhex(self._ground.box.open(sealed, row=store.row_name(store_id))), cart, earlier)
+
+    async def reseal_all(self) -> int:
+        """Encrypt the secrets of recovery links with the current master key; how many were not."""
+        return await self._database.write(lambda connection: store.reseal(connection, self._ground.box))
 
     def _terms(self, settings: Settings) -> Terms:
         return Terms(names=settings.names, exchange=self._ground.exchange)
@@ -253,7 +257,3 @@ class Carts:
         midnight = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
         expires = midnight + timedelta(days=known.settings.recovery_days + 1)
         return f"{self._ground.public_url}/carts/recover/{links.make_token(cart.recovery_id, expires, known.secret)}"
-
-
-def _row(store_id: str) -> str:
-    return f"cart_settings/{store_id}"

@@ -10,7 +10,9 @@ from ferrata.carts.errors import Outrun
 from ferrata.carts.models import cart_settings, cart_story, carts
 from ferrata.carts.schemas import CartFilter, CartRecord, Entry, Item, Settings, State
 from ferrata.commerce.tracked import PersonRef
+from ferrata.infra.crypto import SecretBox
 from ferrata.infra.database.prepared import UPSERTS
+from ferrata.infra.resealing import reseal_column
 
 _COLUMNS = (
     *("store_id", "cart_id", "recovery_id", "state", "currency", "opened_at", "updated_at", "abandon_at", "abandoned_at"),
@@ -127,6 +129,15 @@ def add_settings(connection: Connection, store_id: str, settings: Settings, seal
 
 def put_settings(connection: Connection, store_id: str, settings: Settings) -> None:
     connection.execute(update(cart_settings).where(cart_settings.c.store_id == store_id).values(document=_json(settings)))
+
+
+def reseal(connection: Connection, box: SecretBox) -> int:
+    return reseal_column(connection, box, cart_settings.c.sealed, lambda row: row_name(row.store_id))
+
+
+def row_name(store_id: str) -> str:
+    """To which the secret of a store's links is bound."""
+    return f"cart_settings/{store_id}"
 
 
 def stores(connection: Connection) -> list[str]:

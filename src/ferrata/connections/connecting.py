@@ -179,7 +179,8 @@ def _must_be_same_account(before: Connection, after: Connection) -> None:
 def _chosen(metrics: MetricChoices, metric_id: str) -> MetricChoice:
     choice = metrics.find(metric_id)
     if choice is None:
-        sentence = f"conversionMetricId must be a metric of this account, which has none with the id {metric_id[:64]!r}"
+        # What was given is not repeated: it may be a key that went into the wrong field.
+        sentence = "conversionMetricId must be a metric of this account; `action: test` lists them"
         raise Rejected(problems=(Problem("conversionMetricId", sentence),))
     return choice
 

@@ -1,7 +1,7 @@
 """The command line: ``ferrata``. Each room brings its commands; this file gathers them and turns errors into exit codes."""
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
@@ -26,6 +26,7 @@ from ferrata.delivery.changes import DeadLetterChanges
 from ferrata.entry.demo import Options, demo
 from ferrata.entry.serve import Role
 from ferrata.entry.serve import serve as run_server
+from ferrata.entry.tables import metadata
 from ferrata.entry.wiring import Wiring, build
 from ferrata.events import commands as events
 from ferrata.flags import commands as flags
@@ -35,6 +36,7 @@ from ferrata.infra.crypto import generate_key
 from ferrata.infra.database import Database
 from ferrata.infra.errors import FerrataError, Recovery
 from ferrata.infra.logging import configure_logging
+from ferrata.infra.resealing import sealed_by_key
 from ferrata.infra.settings import Settings
 from ferrata.infra.settings_errors import sentences
 from ferrata.infra.terminal import Terminal
@@ -195,8 +197,27 @@ async def rotate(*, json: Json = False) -> None:
     async with opened() as wiring:
         count = await wiring.connections.reseal_all(actor=COMMAND_LINE)
         count += await wiring.alerts.channels.reseal_all(actor=COMMAND_LINE)
+        count += await wiring.sources.configurations.reseal_all() + await wiring.carts.reseal_all()
     said = f"{count} secrets are encrypted with the current master key now." if count else "Everything was already."
     Terminal(as_json=json).answer({"resealed": count}, said=said)
+
+
+@keys.command(name="status")
+async def keys_status(*, json: Json = False) -> None:
+    """How many secrets are encrypted with which master key. Exit code 1 while some need another than the first."""
+    async with opened() as wiring:
+        found = await wiring.database.read(lambda connection: sealed_by_key(connection, metadata))
+        current, given = wiring.box.current_key_id, wiring.box.key_ids
+    rows = [{"key": name, "secrets": found[name], "state": _key_state(name, current, given)} for name in sorted({*found, *given})]
+    Terminal(as_json=json).rows(["key", "secrets", "state"], rows, nothing="There are no secrets yet.")
+    if any(count for name, count in found.items() if name != current):
+        sys.exit(EXIT_REJECTED)
+
+
+def _key_state(name: str, current: str, given: Collection[str]) -> str:
+    if name == current:
+        return "encrypts"
+    return "still decrypts" if name in given else "not given: these secrets cannot be read"
 
 
 @app.command

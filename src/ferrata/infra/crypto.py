@@ -31,6 +31,7 @@ class SecretBox:
             raise Rejected("A master key is 32 bytes as base64. Make one with: ferrata keys generate")
         self._ciphers = {hashlib.sha256(b"ferrata key id" + key).hexdigest()[:8]: AESGCM(key) for key in keys}
         self.current_key_id = next(iter(self._ciphers))
+        self.key_ids = tuple(self._ciphers)
 
     def seal(self, secret: str, *, row: str) -> str:
         """Encrypt ``secret`` for the row named ``row`` (such as ``connections/<id>/private_key``), with the first key."""
@@ -52,6 +53,10 @@ class SecretBox:
             return self._ciphers[key_id].decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], row.encode()).decode()
         except (ValueError, KeyError, InvalidTag) as error:
             raise Undecryptable from error
+
+    def resealed(self, sealed: str, *, row: str) -> str | None:
+        """The same secret encrypted with the current key; None if it is already. Raises Undecryptable."""
+        return None if self.key_id_of(sealed) == self.current_key_id else self.seal(self.open(sealed, row=row), row=row)
 
     def key_id_of(self, sealed: str) -> str:
         return sealed.split(".")[1]

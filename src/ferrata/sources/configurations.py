@@ -182,6 +182,10 @@ class Configurations:
             salt=await self._salt(kept.store_id), created_at=kept.created_at, created_by=kept.created_by,
         )  # fmt: skip
 
+    async def reseal_all(self) -> int:
+        """Encrypt everything that is sealed here with the current master key; how many were not."""
+        return await self._database.write(lambda connection: rows.reseal(connection, self._box))
+
     async def _salt(self, store_id: str) -> bytes:
         row = f"sources/{store_id}/salt"
         sealed = await self._database.read(lambda connection: rows.salt(connection, store_id))

@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select
 
+from ferrata.infra.crypto import SecretBox
+from ferrata.infra.resealing import reseal_column, reseal_documents
 from ferrata.sources.models import source_salts, source_settings
 
 
@@ -79,3 +81,11 @@ def salt(connection: Connection, store_id: str) -> str | None:
 def add_salt(connection: Connection, store_id: str, sealed: str) -> None:
     if salt(connection, store_id) is None:
         connection.execute(insert(source_salts).values(store_id=store_id, sealed=sealed))
+
+
+def reseal(connection: Connection, box: SecretBox) -> int:
+    """Encrypt every source's secrets, of all versions, and every store's salt with the current master key."""
+    settings = reseal_documents(
+        connection, box, source_settings.c.sealed, lambda row, place: f"sources/{row.store_id}/{row.kind}/{place}"
+    )
+    return settings + reseal_column(connection, box, source_salts.c.sealed, lambda row: f"sources/{row.store_id}/salt")
