@@ -82,7 +82,7 @@ class TestConsent:
         assert set(asked["scope"].split()) == set(SCOPES.split())
         assert asked["redirect_uri"] == "http://ferrata.test" + CALLBACK
         back = await browser.get(await on_each_engine.consent(asked))
-        assert (back.status_code, back.headers["location"]) == (303, CONNECT)
+        assert (back.status_code, back.headers["location"]) == (303, "/ui/stores/default/connect/metric")
         assert await status(on_each_engine) == (Status.CONNECTED, Method.OAUTH)
         page = (await browser.get(CONNECT)).text
         assert "Connected by OAuth to Sandbox Shop" in page

@@ -91,6 +91,9 @@ async def test_a_person_connects_refuses_and_is_told_when_the_app_is_gone(
     await page.get_by_label("Sandbox Shop").check()
     complaints.found.clear()
     await page.get_by_role("button", name="Allow").click()
+    await expect(page.get_by_text("Connected to Sandbox Shop by OAuth.")).to_be_visible()
+    assert page.url.endswith("/connect/metric")  # what is counted as a conversion is asked next, as after a key
+    await page.goto(place.url + CONNECT)
     await expect(page.get_by_text("Connected by OAuth to Sandbox Shop").first).to_be_visible()
     assert "state=" not in page.url
     assert "code=" not in page.url

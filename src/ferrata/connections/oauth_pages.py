@@ -19,6 +19,7 @@ from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.render import Pages
 
 CONNECT = "/ui/stores/{store_id}/connect/oauth"
+METRIC = "/ui/stores/{store_id}/connect/metric"
 _Reading = Annotated[Principal, Depends(needs(Right.CONNECTIONS_READ))]
 _Managing = Annotated[Principal, Depends(needs(Right.CONNECTIONS_MANAGE))]
 _Known = Annotated[Principal, Depends(known())]
@@ -93,7 +94,8 @@ def router(pages: Pages, oauth: OAuth, connections: Connections) -> APIRouter:
             return await page(request, who.within(start.store_id), start.store_id, failed.status, failed)
         named = f" to {connection.account_name}" if connection.account_name else ""
         said = f"Connected{named} by OAuth. Waiting events are on their way."
-        return redirect_saying(CONNECT.format(store_id=start.store_id), Flash(said))
+        chosen = (await connections.connection(start.store_id)).conversion_metric_id
+        return redirect_saying((CONNECT if chosen else METRIC).format(store_id=start.store_id), Flash(said))
 
     return routes
 
