@@ -144,6 +144,17 @@ class TestADelivery:
         assert story is not None
         assert [attempt.status for attempt in story.attempts] == [400]
 
+    async def test_that_is_older_than_what_is_known_moves_no_profile_back(self, ferrata: Live, mock: CommercetoolsMock) -> None:
+        store = await ferrata.store("shop", mock, SETTINGS)
+        await ferrata.deliver(store, shop.change("ResourceUpdated", "customer", "customer-1"))
+        late = shop.customer(version=1, firstName="Janet", lastName="Doe", lastModifiedAt=shop.CREATED)
+        await ferrata.deliver(store, shop.message("CustomerCreated", "customer", "customer-1", customer=late, resourceVersion=1))
+        await ferrata.quiet()
+        (profile,) = ferrata.klaviyo.sandbox.state.all("SELECT email, external_id, fields FROM profiles")
+        assert (profile["email"], profile["external_id"]) == ("jane@example.com", "customer-1")
+        fields = json.loads(profile["fields"])
+        assert (fields["first_name"], fields["last_name"]) == ("Jane", "Doe")
+
     async def test_and_history_of_the_same_order_are_one(self, ferrata: Live, mock: CommercetoolsMock) -> None:
         store = await ferrata.store("shop", mock, SETTINGS)
         mock.put("orders", [shop.order()])
