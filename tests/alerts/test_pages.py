@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,7 @@ async def test_alerts_now_and_before_are_readable_and_hostile_text_stays_text(
         await sign_in(page, url, "rita@example.com")
         await page.goto(url + "/ui/alerts")
         await expect(page.get_by_text("It can be read again.")).to_be_visible()
+        await expect(page.get_by_role("link", name=re.compile("^Alerts"))).to_contain_text("1")
         assert await page.title() != "owned"
         await look(page, "alerts")
         await page.goto(url + "/ui/alerts/channels")

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from ferrata.access.schemas import AT_THE_SERVER, Right, Role
 from ferrata.audit.schemas import SYSTEM
 from ferrata.connections.oauth_app import CALLBACK
-from ferrata.connections.schemas import Method, Status
+from ferrata.connections.schemas import Held, Method, Status
 from ferrata.entry.tables import metadata
 from ferrata.kit.clock import MovedClock
 from klaviyo_sandbox.fault_presets import PRESETS
@@ -87,6 +87,8 @@ class TestConsent:
         page = (await browser.get(CONNECT)).text
         assert "Connected by OAuth to Sandbox Shop" in page
         assert "catalogs:write" in page
+        seen = await on_each_engine.doors.wiring.connections.connection("default")
+        assert set(seen.scopes.values()) == {Held.PRESENT}
         credential = await on_each_engine.doors.wiring.connections.credential("default")
         assert credential and credential.quota_id.startswith("oauth:")
         answer = await on_each_engine.doors.wiring.connections.client(credential).read("GET /api/accounts")

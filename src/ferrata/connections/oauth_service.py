@@ -24,7 +24,8 @@ from ferrata.connections.oauth_errors import CodeRefused, ConsentRefused, OAuthU
 from ferrata.connections.oauth_installations import Installations
 from ferrata.connections.oauth_refresh import Refreshes
 from ferrata.connections.oauth_tokens import SealedTokens
-from ferrata.connections.schemas import Connection, Method, Status, Tested
+from ferrata.connections.schemas import Connection, Held, Method, Status, Tested
+from ferrata.connections.scopes import ALL_SCOPES
 from ferrata.connections.service import Connections
 from ferrata.connections.store import Kept
 from ferrata.infra.crypto import SecretBox, digest
@@ -221,6 +222,8 @@ class OAuth:
             connected_at=now,
             status_since=now,
             method=Method.OAUTH,
+            scopes={scope: Held.PRESENT if scope in tokens.scopes else Held.MISSING for scope in ALL_SCOPES},
+            scopes_checked_at=now,
         )
 
         def work(transaction: Transaction) -> None:

@@ -8,21 +8,24 @@ from starlette.requests import Request
 
 from ferrata.access.http import principal, store_of
 from ferrata.access.schemas import Right
+from ferrata.alerts.service import Alerts
 from ferrata.connections.service import Connections
 from ferrata.delivery.service import DeliveryService
 from ferrata.infra.errors import Forbidden, NotFound
 from ferrata.ui.chrome import NAVIGATION, Chrome, Person, StoreChoice, bare_chrome
 
 DEAD_LETTERS = "/ui/dead-letters"
+ALERTS = "/ui/alerts"
 PROFILE = "/ui/profile"
 
 
 class Frame:
     """A dependency of every page behind the sign-in; ``chrome`` is the hook that the renderer asks."""
 
-    def __init__(self, connections: Connections, delivery: DeliveryService) -> None:
+    def __init__(self, connections: Connections, delivery: DeliveryService, alerts: Alerts) -> None:
         self._connections = connections
         self._delivery = delivery
+        self._alerts = alerts
 
     async def __call__(self, request: Request) -> None:
         who = await principal(request)
@@ -41,9 +44,11 @@ class Frame:
         )
         rights = who.within(current).rights
         dead = await self._delivery.dead_count(current) if Right.DELIVERY_READ in rights else 0
+        alerts = len(await self._alerts.open(current)) if Right.ALERTS_READ in rights else 0
+        counts = {DEAD_LETTERS: dead, ALERTS: alerts}
         request.state.chrome = Chrome(
             navigation=tuple(
-                replace(item, count=dead, tone="dead") if item.href == DEAD_LETTERS else item
+                replace(item, count=counts[item.href], tone="dead") if item.href in counts else item
                 for item in NAVIGATION
                 if not item.needs or item.needs in rights
             ),

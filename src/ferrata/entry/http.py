@@ -106,7 +106,7 @@ def create_app(wiring: Wiring) -> Application:
 
 
 def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
-    behind_sign_in = [Depends(Frame(wiring.connections, wiring.delivery))]
+    behind_sign_in = [Depends(Frame(wiring.connections, wiring.delivery, wiring.alerts))]
     app.include_router(front.router(wiring))
     oidc = wiring.access.oidc
     app.include_router(access_pages.router(wiring.pages, wiring.access, oidc.registration.name if oidc else None))
