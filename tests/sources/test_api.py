@@ -200,10 +200,12 @@ class TestExplain:
         client, token = shop.doors.client, await shop.doors.token(*KEEP)
         body = order(1, products=["p1"])
         [message] = (await client.post(f"{AT}/explain", json={"body": body}, headers=token)).json()["messages"]
-        assert (message["outcome"], message["lookups"]) == ("waiting", ["product/p1"])
+        assert (message["outcome"], message["lookups"]) == ("mapped", ["product/p1"])
+        assert message["reason"].startswith("Explained as if product/p1 were not there: Shop's API: ")
         given = {"body": body, "lookups": {"product/p1": {"name": "Boots"}}}
         [message] = (await client.post(f"{AT}/explain", json=given, headers=token)).json()["messages"]
         assert "Boots" in message["requests"][0]["body"]
+        assert message["reason"] is None
 
     async def test_says_why_a_delivery_is_none(self, shop: Installed) -> None:
         await shop.set_up()

@@ -227,6 +227,7 @@ def explain(opened: Opened) -> App:
         *,
         source: str = "commercetools",
         lookups: Path | None = None,
+        settings: Path | None = None,
         store: StoreOption = None,
         json: Json = False,
     ) -> None:
@@ -240,10 +241,13 @@ def explain(opened: Opened) -> App:
             The source that it is of.
         lookups
             JSON with answers to what the source's API would be asked, such as {"order/4711": {...}}.
+        settings
+            JSON with "settings" and "mapping" to explain with, instead of those that are kept.
         """
+        draft = _read_json(settings) if settings else {}
         async with opened() as desk:
             configuration = await desk.sources.configurations.draft(
-                await desk.connections.registry.choose(store), source, None, None
+                await desk.connections.registry.choose(store), source, draft.get("settings"), draft.get("mapping")
             )
             received = Received(body=_read(file), at=desk.clock.now(), trusted=True)
             answers = _read_json(lookups) if lookups else {}

@@ -106,7 +106,7 @@ class Explainer:
         known: dict[str, Any] = {"message_id": message.message_id, "business_key": message.business_key}
         known |= {"title": configuration.source.title_of(message), "body": _pretty(message.body)}
         try:
-            looked_up = await look_up_all(configuration, message, self._tools.readers, answers)
+            looked_up, unanswered = await self._look_up(configuration, message, answers)
         except (Later, Refused) as error:
             lookups = tuple(_named(each) for each in configuration.source.lookups(message, answers.known, configuration.settings))
             state = "waiting" if isinstance(error, Later) else "refused"
@@ -119,11 +119,34 @@ class Explainer:
         return ExplainedMessage(
             **known,
             outcome=State.REFUSED.value if ready and reason else outcome.state.value,
-            reason=reason,
+            reason=" ".join(filter(None, [reason, unanswered])) or None,
             lookups=tuple(_named(each) for each in looked_up),
             requests=requests,
             skipped=ready.skipped if ready else outcome.mapped.skipped,
         )
+
+    async def _look_up(self, configuration: Configuration, message: Message, answers: Answers) -> tuple[LookedUp, str | None]:
+        """What mapping has to know; where the API does not answer, as if it had no such thing, which is said.
+
+        Raises:
+            Later: not even that helps.
+            Refused: the connector never has enough.
+        """
+        unanswered: dict[str, str] = {}
+        while True:
+            try:
+                found = await look_up_all(configuration, message, self._tools.readers, answers)
+            except Later as later:
+                wanted = configuration.source.lookups(message, answers.known, configuration.settings)
+                missing = [each for each in wanted if each not in answers.known]
+                if not missing:
+                    raise
+                answers.known.update(dict.fromkeys(missing))
+                unanswered |= {_named(each): later.message for each in missing}
+                continue
+            if not unanswered:
+                return found, None
+            return found, f"Explained as if {', '.join(unanswered)} were not there: {next(iter(unanswered.values()))}"
 
     async def _requests(self, message: Message, mapped: Mapped, ready: Ready) -> tuple[tuple[ExplainedRequest, ...], str | None]:
         leaves = _leaves(message.body)
