@@ -25,6 +25,7 @@ PATHS = {
     "inventory": "inventory-entry",
     "standalone-prices": "standalone-price",
     "subscriptions": "subscription",
+    "messages": "message",
 }
 LARGEST_LIMIT, LARGEST_OFFSET, COUNTED = 500, 10_000, 10_000
 ALL_SCOPES = "manage_project:shop"

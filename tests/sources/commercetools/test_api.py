@@ -4,10 +4,12 @@ import pytest
 
 from ferrata.sources.commercetools.api import ATTEMPTS, Api
 from ferrata.sources.commercetools.errors import AccessRefused, QueryRefused, Unavailable
+from ferrata.sources.commercetools.history import BACKFILLS
+from ferrata.sources.commercetools.notification import raw_message
 from ferrata.sources.commercetools.tokens import Tokens
 from ferrata.sources.contract import Lookup, Span
 from tests.sources.commercetools import shop
-from tests.sources.commercetools.driving import NOW, HastyClock, reader, settings
+from tests.sources.commercetools.driving import NOW, HastyClock, mapped, reader, settings
 from tests.sources.commercetools.mock_api import LARGEST_OFFSET, CommercetoolsMock, Fault
 
 
@@ -152,6 +154,17 @@ class TestHistory:
         span = Span(since=NOW.replace(day=3, hour=0), until=NOW.replace(day=5, hour=0))
         page = await reader(mock, settings()).page("orders", None, span)
         assert [raw.business_key for raw in page.messages] == [f"order:o-{days[2]}", f"order:o-{days[3]}"]
+
+    async def test_of_messages_brings_those_that_no_queue_has_brought_as_they_are(self, mock: CommercetoolsMock) -> None:
+        sent = shop.message("OrderCreated", "order", "order-1", order=shop.order())
+        stored = {name: value for name, value in sent.items() if name != "notificationType"}
+        mock.put("messages", [stored])
+        page = await reader(mock, settings()).page("messages", None, Span(until=NOW))
+        (raw,) = page.messages
+        assert raw.message_id == raw_message(sent).message_id
+        assert next(each for each in BACKFILLS if each.name == "messages").live
+        (found,) = [await mapped(mock, settings(), raw)]
+        assert [event.backfill for event in found.events] == [False, False, False]
 
     async def test_of_orders_brings_the_products_of_a_whole_page_in_few_requests(self, mock: CommercetoolsMock) -> None:
         mock.put("products", [shop.product("shirt"), shop.product("hat")])

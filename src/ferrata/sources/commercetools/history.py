@@ -22,7 +22,9 @@ BACKFILLS: Final = (
     Backfill("products", "Products", by="created"),
     Backfill("customers", "Customers", by="created"),
     Backfill("orders", "Orders", by="created"),
+    Backfill("messages", "Messages that were missed", by="created", live=True),
 )
+MESSAGES: Final = "message"
 COUNTED: Final = 10_000
 """commercetools counts no further where a condition is given."""
 
@@ -46,6 +48,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
         (("expand", "masterData.current.categories[*].ancestors[*]"),),
         "masterData(published = true)",
     ),
+    "messages": _Kind("messages", MESSAGES, 200),
 }
 
 LookUp = Callable[[Sequence[Lookup]], Awaitable[LookedUp]]
@@ -81,8 +84,8 @@ async def by_ids(api: Api, backfill: str, ids: Sequence[str]) -> tuple[RawMessag
         Rejected: there is no such history.
     """
     kind = _KINDS.get(backfill)
-    if kind is None:
-        raise Rejected(f"There is no history of {backfill}; there is {', '.join(_KINDS)}.")
+    if kind is None or kind.resource == MESSAGES:
+        raise Rejected(f"There is no history of {backfill}; there is orders, customers, products, categories.")
     found = [await api.get(f"{kind.path}/{quote(id_, safe='')}", kind.params) for id_ in ids]
     return tuple(_message(kind, each) for each in found if isinstance(each, dict))
 
@@ -107,7 +110,12 @@ def _after(last: Json) -> str:
 
 
 def _message(kind: _Kind, found: Json) -> RawMessage:
-    """What was read, in the form of a notification, named by its version: read again unchanged, it is the same message."""
+    """What was read, in the form of a notification, named by its version: read again unchanged, it is the same message.
+
+    A message is one already, and known by its id if a queue has brought it.
+    """
+    if kind.resource == MESSAGES:
+        return raw_message({**found, "notificationType": "Message"})
     changed = found.get("lastModifiedAt") or found.get("createdAt")
     return raw_message(
         {
