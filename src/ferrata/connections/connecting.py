@@ -65,17 +65,20 @@ class Connecting:
         choice = _chosen(trial.metrics, metric_id)
         return await self._keep(store, private_key, trial.tested, choice=choice, scopes=trial.scopes, actor=actor)
 
-    async def set_key(self, store_id: str, key: str, *, actor: Actor, test: bool = True) -> Connection:
+    async def set_key(self, store_id: str, key: str, *, actor: Actor, test: bool = True, move: bool = False) -> Connection:
         """Connect a store with a private key, or replace its key; with ``test``, only if Klaviyo accepts it.
+
+        ``move``: to another account, if the key is another's; what waits goes there then.
 
         Raises:
             NotFound: there is no such store.
+            OtherAccount: the store is connected to another account, and is not to be moved.
             NotAKey, KeyRefused, KeyUntested, TooManyTests: as ``look`` does; what was connected before stays.
         """
         store = await self._stores.choose(store_id)
         private_key = read_key(key)
         tested = await self._trials.tested(private_key) if test else None
-        return await self._keep(store, private_key, tested, actor=actor, other_account=True)
+        return await self._keep(store, private_key, tested, actor=actor, other_account=move)
 
     async def rotate(self, store_id: str, key: str, *, actor: Actor) -> Connection:
         """Replace the key of a connected store by another of the same account, without a gap.

@@ -178,9 +178,11 @@ class Connections:
         kept = await self._shelf.find(store_id)
         return kept.seen if kept else Connection(store_id, Status.NOT_CONFIGURED)
 
-    async def set_private_key(self, store_id: str, key: str, *, actor: Actor, test: bool = True) -> Connection:
+    async def set_private_key(
+        self, store_id: str, key: str, *, actor: Actor, test: bool = True, move: bool = False
+    ) -> Connection:
         """See ``Connecting.set_key``."""
-        return await self.connecting.set_key(store_id, key, actor=actor, test=test)
+        return await self.connecting.set_key(store_id, key, actor=actor, test=test, move=move)
 
     async def test(self, store_id: str, *, actor: Actor) -> Connection:
         """Ask Klaviyo whether the store's key is good, keep the answer, and give what is now known.

@@ -107,7 +107,7 @@ def _holds(column: Column[Any], text: str) -> ColumnElement[bool]:
 
 def _read(name: str) -> str:
     try:
-        return bytes.fromhex(name).decode()
+        return bytes.fromhex(name).decode().replace("\x00", "")
     except ValueError:  # a cursor that somebody made
         return ""
 

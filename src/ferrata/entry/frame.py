@@ -16,6 +16,8 @@ from ferrata.ui.chrome import NAVIGATION, Chrome, Person, StoreChoice, bare_chro
 
 DEAD_LETTERS = "/ui/dead-letters"
 ALERTS = "/ui/alerts"
+STORES = "/ui/stores"
+MOST_IN_MENU = 12
 PROFILE = "/ui/profile"
 
 
@@ -37,11 +39,14 @@ class Frame:
             return
         stores = await self._connections.stores()
         shown = next(store for store in stores if store.id == current)
-        choices = tuple(
+        choices = [
             StoreChoice(store.name, f"/ui/stores/{quote(store.id)}/show", store.id == current)
             for store in stores
             if who.sees(store.id)
-        )
+        ]
+        if len(choices) > MOST_IN_MENU:
+            near = sorted(choices, key=lambda choice: not choice.current)[:MOST_IN_MENU]
+            choices = [*near, StoreChoice(f"All {len(choices)} stores…", STORES)]
         rights = who.within(current).rights
         dead = await self._delivery.dead_count(current) if Right.DELIVERY_READ in rights else 0
         alerts = len(await self._alerts.open(current)) if Right.ALERTS_READ in rights else 0
@@ -52,7 +57,7 @@ class Frame:
                 for item in NAVIGATION
                 if not item.needs or item.needs in rights
             ),
-            stores=choices,
+            stores=tuple(choices),
             person=person,
             rights=rights,
             zone=ZoneInfo(shown.time_zone),

@@ -70,7 +70,7 @@ def _health_lines(health: ConnectionHealth) -> Iterator[str]:
     if seen.detail:
         yield f"  {seen.detail}"
     good = {True: "Klaviyo accepts it", False: "Klaviyo refuses it", None: "not known"}[health.key_valid]
-    yield f"  key: {good}" + (f", asked {health.probe.checked_at:%H:%M:%S} UTC" if health.probe.checked_at else "")
+    yield f"  key: {good}" + (f", asked {health.checked_at:%H:%M:%S} UTC" if health.checked_at else "")
     yield "  last success: " + (f"{health.last_success_at:%Y-%m-%d %H:%M:%S} UTC" if health.last_success_at else "none yet")
     yield f"  waiting: {health.waiting}"
     for lane in health.lanes:

@@ -73,7 +73,7 @@ class ConnectionHealthDocument(Document):
             account_name=seen.account_name,
             key_hint=seen.hint,
             key_valid=health.key_valid,
-            checked_at=health.probe.checked_at,
+            checked_at=health.checked_at,
             latency_ms=health.probe.latency_ms,
             last_success_at=health.last_success_at,
             waiting=health.waiting,

@@ -41,9 +41,21 @@ class ConnectionHealth:
         return sum(lane.waiting for lane in self.lanes)
 
     @property
+    def _refused_since(self) -> bool:
+        """Whether a request or a test was refused after the last probe."""
+        seen, checked_at = self.connection, self.probe.checked_at
+        broken = seen.status in (Status.ERROR, Status.DISCONNECTED)
+        return broken and (checked_at is None or (seen.status_since is not None and seen.status_since >= checked_at))
+
+    @property
+    def checked_at(self) -> datetime | None:
+        """When ``key_valid`` was last known."""
+        return self.connection.status_since if self._refused_since else self.probe.checked_at
+
+    @property
     def key_valid(self) -> bool | None:
         """None: not known at the moment."""
-        if self.probe.key_refused or self.undecryptable:
+        if self.probe.key_refused or self.undecryptable or self._refused_since:
             return False
         return True if self.probe.reached else None
 
