@@ -24,6 +24,7 @@ from ferrata.sources.stripe.settings import StripeSettings
 from ferrata.sources.stripe.signature import prove
 
 _PURCHASE = {
+    "email": "customer_details.email, customer_email, billing_details.email, receipt_email, or the customer's",
     "OrderId": "payment_intent or the session's id",
     "Items": "line_items: description, quantity, price, product",
     "Total": "amount_total or amount_received",
@@ -44,7 +45,7 @@ class Stripe(Source):
         Backfill(MISSED, "Missed events of the last 30 days", by="created", live=True),
     )
     flows: ClassVar[tuple[Flow, ...]] = (
-        Flow("event Placed Order", "checkout.session, payment_intent, charge", _PURCHASE, ("BillingAddress", "ShippingAddress")),
+        Flow("event Placed Order", "checkout.session, payment_intent, charge", _PURCHASE, ("email",)),
         Flow("event Subscription Started and others", "subscription", {"Tier": "price, metadata", "Amount": "items"}),
         Flow(
             "profile",
@@ -60,7 +61,7 @@ class Stripe(Source):
                 "subscription_tier": "price, metadata",
                 "next_billing_date": "current_period_end",
             },
-            ("email", "first_name", "last_name", "phone_number", "location"),
+            ("email", "first_name", "last_name", "phone_number", "location", "properties"),
         ),
     )
 
