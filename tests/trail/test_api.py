@@ -29,7 +29,7 @@ class TestReading:
         first = (await doors.client.get("/api/audit?limit=2", headers=reader)).json()
         assert [record["action"] for record in first["records"]] == ["access.key_created"] * 2
         record = first["records"][1]
-        assert record["sentence"] == "Ferrata created the key “outdoor-shop” in the store outdoor"
+        assert record["sentence"] == "Ferrata made a token “outdoor-shop” in the store outdoor"
         assert (record["storeId"], record["risk"], record["outcome"], record["count"]) == ("outdoor", "high", "done", 1)
         second = (await doors.client.get(f"/api/audit?limit=2&cursor={first['nextCursor']}", headers=reader)).json()
         assert first["records"][0]["id"] > first["records"][1]["id"] > second["records"][0]["id"]
@@ -122,6 +122,6 @@ async def test_the_page_says_it_in_sentences_with_before_and_after(doors: Doors)
     browser = await doors.administrator()
     await browser.post("/ui/settings/tokens", data={"name": "shop <b>"})
     page = await browser.get("/ui/audit?action=access.key_created")
-    assert "Mira created the key “shop &lt;b&gt;” in the store default, from the tokens page" in page.text
+    assert "Mira made a token “shop &lt;b&gt;” in the store default, from the tokens page" in page.text
     assert "192.0.2.1" in page.text
     assert "No record matches" in (await browser.get("/ui/audit?actor=nobody")).text

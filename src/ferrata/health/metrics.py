@@ -119,6 +119,8 @@ def figures(snapshot: Snapshot) -> Iterator[Metric]:
     yield _counter("ferrata_delivery_discarded", "Dead letters that were given up.", ("store",), discarded)
     dead = [((name,), each.totals.dead) for name, each in stores]
     yield _gauge("ferrata_delivery_dead_letters", "Events that Klaviyo refuses and nobody has decided about.", ("store",), dead)
+    held = [((name,), each.totals.held) for name, each in stores]
+    yield _gauge("ferrata_delivery_held", "Events that a flag holds back.", ("store",), held)
     yield from _lane_figures(snapshot)
 
 
@@ -174,4 +176,5 @@ def _added(one: Totals, other: Totals) -> Totals:
         one.delivered + other.delivered,
         one.dead + other.dead,
         one.discarded + other.discarded,
+        one.held + other.held,
     )
