@@ -4,8 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from ferrata.access.schemas import AT_THE_SERVER, STORE_TOKEN, Right, Role
+from ferrata.infra.columns import metadata
+from ferrata.infra.log_masking import mask_text
 from ferrata.kit.clock import MovedClock
 from tests.access.people import person, second_store, sign_in, signed_in
 from tests.doors import PASSWORD, Doors
@@ -260,15 +263,18 @@ class TestAnInvitation:
         assert [answer.status_code for answer in answers].count(303) == 1
         assert len(await doors.wiring.access.members.all("default")) == 1
 
-    async def test_is_not_in_the_database_in_clear(self, doors: Doors) -> None:
-        made = await doors.wiring.access.invitations.invite("default", "nora@example.com", "viewer", by=AT_THE_SERVER)
+    async def test_is_neither_in_the_database_in_clear_nor_in_logs(self, doors: Doors) -> None:
+        await second_store(doors)
+        made = await doors.wiring.access.invitations.invite("default", "rita@example.com", "viewer", by=AT_THE_SERVER)
+        rita, eve = await person(doors, "Rita"), await signed_in(doors, "Eve", second="viewer")
+        await told(await eve.post(made.path), 403, "for_somebody_else")
+        assert (await (await sign_in(doors, rita)).post(made.path)).status_code == 303
 
         def everything(connection: Any) -> str:
-            return repr(
-                [connection.exec_driver_sql(f"SELECT * FROM {table}").all() for table in ("one_time_links", "audit_records")]
-            )
+            return repr([connection.execute(select(table)).all() for table in metadata.sorted_tables])
 
         assert made.secret not in await doors.wiring.database.read(everything)
+        assert made.secret.removeprefix("frt_once_") not in mask_text(f"POST {made.path}")
 
 
 class TestAPassword:

@@ -79,7 +79,7 @@ class TestTheWayIn:
 class TestTheApiPage:
     async def test_can_be_tried_with_a_token(self, doors: Doors, page: Page, address: str) -> None:
         await page.goto(f"{address}/api")
-        await expect(page.get_by_role("button", name="Authorize")).to_be_visible()
+        await expect(page.get_by_role("button", name="Authorize")).to_be_visible(timeout=30_000)  # the description is long
         await expect(page.locator(".opblock").first).to_be_visible()
 
 

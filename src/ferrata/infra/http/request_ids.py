@@ -9,6 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ferrata.infra.caller import Caller, reset_caller, set_caller
+from ferrata.infra.log_masking import mask_text
 
 HEADER = "X-Request-Id"
 _HEADER = HEADER.lower().encode()
@@ -47,9 +48,9 @@ def give_id(scope: Scope) -> str:
 
 
 def caller_of(scope: Scope) -> Caller:
-    """Who makes this request, by address, and what it asks for."""
+    """Who makes this request, by address, and what it asks for: without the secret of a link, which is part of its path."""
     client = scope.get("client")
-    return Caller(request_id(scope), client[0] if client else None, f"{scope['method']} {scope['path']}")
+    return Caller(request_id(scope), client[0] if client else None, f"{scope['method']} {mask_text(scope['path'])}")
 
 
 class RequestIds:
