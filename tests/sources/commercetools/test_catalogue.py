@@ -66,6 +66,13 @@ class TestAProduct:
         assert await _changes(mock, shop.message("ProductPriceChanged", "product", "shirt", staged=False))
         assert not await _changes(mock, shop.message("ProductPriceChanged", "product", "shirt", staged=True))
 
+    async def test_that_has_lost_a_variant_says_which(self, mock: CommercetoolsMock) -> None:
+        lost = shop.message("ProductVariantDeleted", "product", "shirt", staged=False, variant={"id": 3, "sku": "SKU-shirt-3"})
+        gone = (await _changes(mock, lost))[-1]
+        assert (gone.kind, gone.action, gone.external_id) == ("variant", "delete", "SKU-shirt-3")
+        still = shop.message("ProductVariantDeleted", "product", "shirt", staged=False, variant={"id": 2, "sku": "SKU-shirt-2"})
+        assert "delete" not in [each.action for each in await _changes(mock, still)]
+
     async def test_that_was_unpublished_since_is_not_brought_back(self, mock: CommercetoolsMock) -> None:
         mock.put("products", [shop.product(published=False)])
         assert not await _changes(mock, PUBLISHED)

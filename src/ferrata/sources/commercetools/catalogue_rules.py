@@ -6,11 +6,13 @@ All of them make us read the thing anew: so whatever arrives late, twice or in a
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
 from ferrata.sources.commercetools import products, stock, taxonomy
 from ferrata.sources.commercetools.found import Found
 from ferrata.sources.commercetools.notification import Notification
 from ferrata.sources.commercetools.order_rules import nothing
-from ferrata.sources.commercetools.reading import Json, listed, within
+from ferrata.sources.commercetools.reading import Json, listed, within, word
 from ferrata.sources.contract import CatalogChange, Lookup, Mapped
 
 
@@ -20,7 +22,17 @@ def product_lookups(seen: Notification, found: Found) -> Sequence[Lookup]:
 
 def product(seen: Notification, found: Found) -> Mapped:
     """The item and its variants, as published."""
-    return _product(found.one("product", seen.resource_id), found, found.read_at("product", seen.resource_id))
+    known, read_at = found.one("product", seen.resource_id), found.read_at("product", seen.resource_id)
+    told = _product(known, found, read_at)
+    return msgspec.structs.replace(told, catalog=(*told.catalog, *_variant_gone(seen, known, read_at)))
+
+
+def _variant_gone(seen: Notification, known: Json | None, read_at: datetime) -> Sequence[CatalogChange]:
+    """The variant that the message says is deleted, also where somebody else has told Klaviyo of it."""
+    sku = word(within(seen.body, "variant", "sku"))
+    if seen.type != "ProductVariantDeleted" or not sku or sku in products.skus_of(known or {}):
+        return ()
+    return (CatalogChange(kind="variant", action="delete", external_id=sku, changed_at=read_at),)
 
 
 def product_gone(seen: Notification, found: Found) -> Mapped:
