@@ -27,6 +27,17 @@ LIVE_SECONDS = 2.0
 SHAPES = {State.OPEN: "sending", State.ABANDONED: "parked", State.ORDERED: "delivered"}
 """Which of the kit's shapes goes with which state of a cart; the word is the cart's own."""
 STEPS = {"abandoned": "parked", "purchase": "delivered", "ordered": "delivered", "remove": "discarded", "clear": "discarded"}
+WORDS = {
+    "items": "Put in",
+    "update": "Changed",
+    "remove": "Taken out",
+    "clear": "Emptied",
+    "checkout": "Checkout",
+    "purchase": "Bought",
+    "person": "Person",
+    "abandoned": "Abandoned",
+    "ordered": "Bought",
+}
 
 Reader = Annotated[Principal, Depends(needs(Right.EVENTS_READ))]
 Store = Annotated[str, Depends(store_of)]
@@ -48,7 +59,7 @@ class CartPages:
         for path, endpoint in (
             (PATH, self._list),
             (f"{PATH}/live", self._live),
-            (f"{PATH}/of/{{cart_id}}", self._story),
+            (f"{PATH}/of/{{cart_id:path}}", self._story),
         ):
             routes.add_api_route(path, endpoint, methods=["GET"], response_model=None)
         return routes
@@ -106,6 +117,7 @@ class CartPages:
             cart=told.cart,
             shapes=SHAPES,
             steps=STEPS,
+            words=WORDS,
             recovery_url=told.recovery_url,
             story=[*reversed(await self.carts.story(store_id, cart_id))],
             persons_shown=request.query_params.get("persons") == "shown" and who.may(Right.PROFILES_READ),
