@@ -73,5 +73,5 @@ class Rotation:
         return await self._database.write(work)
 
     def job(self) -> Job:
-        """Every 30 seconds, once among all processes."""
-        return Job(FORGETTING, Every(timedelta(seconds=30)), self.forget_drained, keep=timedelta(days=1))
+        """Every five minutes, once among all processes. From ``forget_at`` on nobody uses the key; by this it is gone as well."""
+        return Job(FORGETTING, Every(timedelta(minutes=5)), self.forget_drained, keep=timedelta(days=1))
