@@ -29,18 +29,18 @@ def router(pages: Pages, sources: Sources, clock: Clock) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.get(f"{PATH}/{{kind}}/explain", response_model=None)
-    async def ask(request: Request, kind: Kind, _who: Keeper, store_id: Store) -> Response:
+    async def ask(request: Request, kind: Kind, who: Keeper, store_id: Store) -> Response:
         """Empty, or with a message that is kept."""
         named, text = request.query_params.get("message"), ""
         if named:
             text = (await sources.message(store_id, kind, named)).message.body.decode(errors="replace")
-        return await shown(request, kind, store_id, text)
+        return await shown(request, kind, who, store_id, text)
 
     @routes.post(f"{PATH}/{{kind}}/explain", response_model=None)
-    async def explain(request: Request, kind: Kind, _who: Keeper, store_id: Store) -> Response:
-        return await shown(request, kind, store_id, str((await request.form()).get("body", ""))[:LONGEST_TEXT])
+    async def explain(request: Request, kind: Kind, who: Keeper, store_id: Store) -> Response:
+        return await shown(request, kind, who, store_id, str((await request.form()).get("body", ""))[:LONGEST_TEXT])
 
-    async def shown(request: Request, kind: str, store_id: str, text: str) -> Response:
+    async def shown(request: Request, kind: str, who: Principal, store_id: str, text: str) -> Response:
         source = sources.configurations.source(kind)
         values: dict[str, Any] = {"views": [], "explanation": None, "fault": None}
         if text.strip():
@@ -51,6 +51,6 @@ def router(pages: Pages, sources: Sources, clock: Clock) -> APIRouter:
                 values |= {"explanation": found, "views": [view(each, index) for index, each in enumerate(found.messages)]}
             except Rejected as error:
                 values["fault"] = told(error.message, error.problems)
-        return pages.page(request, TEMPLATE, kind=kind, title=source.title, tabs=tabs(kind), text=text, **values)
+        return pages.page(request, TEMPLATE, kind=kind, title=source.title, tabs=tabs(kind, who), text=text, **values)
 
     return routes

@@ -80,7 +80,7 @@ class HistoryPages:
         return {
             "kind": kind,
             "title": source.title,
-            "tabs": tabs(kind),
+            "tabs": tabs(kind, who),
             "backfills": source.backfills,
             "titles": {each.name: each.title for each in source.backfills},
             "is_set_up": await self.sources.configurations.find(store_id, kind) is not None,

@@ -34,12 +34,13 @@ Kind = Annotated[str, Path(max_length=32)]
 Id = Annotated[str, Path(max_length=36)]
 
 
-def tabs(kind: str) -> list[tuple[str, str, int | None]]:
-    """The pages of one source, for the tabs on each of them."""
+def tabs(kind: str, who: Principal) -> list[tuple[str, str, int | None]]:
+    """The pages of one source that ``who`` may open, for the tabs on each of them."""
+    explain = [(f"{PATH}/{kind}/explain", "Explain", None)] if who.may(Right.SOURCES_MANAGE) else []
     return [
         (f"{PATH}/{kind}", "Messages", None),
         (f"{PATH}/{kind}/history", "History", None),
-        (f"{PATH}/{kind}/explain", "Explain", None),
+        *explain,
         (f"{PATH}/{kind}/settings", "Settings", None),
     ]
 
@@ -127,7 +128,7 @@ class SourcePages:
         page = await self.sources.messages(wanted, request.query_params.get("cursor"), MESSAGES_ON_A_PAGE)
         return {
             "standing": standing,
-            "tabs": tabs(kind),
+            "tabs": tabs(kind, who),
             "kind": kind,
             "rows": page.rows,
             "state": state.value if state else "",

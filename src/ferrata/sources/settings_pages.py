@@ -80,7 +80,7 @@ def router(pages: Pages, sources: Sources) -> APIRouter:
             status_code=status,
             kind=kind,
             title=source.title,
-            tabs=tabs(kind),
+            tabs=tabs(kind, who),
             faults=faults or [],
             versions=versions,
             hints=configurations.hints(newest) if newest else {},
