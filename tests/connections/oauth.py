@@ -81,7 +81,7 @@ async def open_installed(
         "oauth_client_id": CLIENT_ID,
         "oauth_client_secret": CLIENT_SECRET,
         "oauth_scopes": SCOPES,
-        "klaviyo_timeout_seconds": 3.0,
+        "klaviyo_timeout_seconds": 20.0,
     }
     async with open_doors(database_url, folder, clock, **(given | values)) as doors:  # type: ignore[arg-type]
         yield Installed(doors, sandbox, url)
