@@ -20,14 +20,9 @@ async def test_a_source_is_set_up_looked_at_and_explained(tmp_path: Path) -> Non
     shown = await terminal.json("sources", "settings", "stripe")
     assert (shown["mapping"], shown["secrets"]) == ({"off": ["Ordered Product"]}, ["webhook_secret"])
     assert SECRET not in json.dumps(shown)
-    found = {each["kind"]: each["version"] for each in await terminal.json("sources", "list")}
-    assert found["stripe"] == 1
     out, _ = await terminal.run("explain", str(message), "--source", "stripe")
     assert "POST /api/events" in out
     assert "/data/attributes/value" in out
-    assert await terminal.json("sources", "messages", "stripe") == []
-    dry = await terminal.json("sources", "replay", "stripe")
-    assert (dry["dry_run"], dry["count"]) == (True, 0)
 
 
 async def test_faults_are_told_with_an_exit_code(tmp_path: Path) -> None:
@@ -36,8 +31,5 @@ async def test_faults_are_told_with_an_exit_code(tmp_path: Path) -> None:
     wrong.write_text(json.dumps({"settings": {"webhook_secret": "x", "colour": "red"}, "other": 1}))
     _, err = await terminal.run("sources", "set", "stripe", "--file", str(wrong), exits=1)
     assert "other should not exist" in err
-    _, err = await terminal.run("sources", "settings", "nothing", exits=1)
-    assert "There is no source 'nothing'" in err
     _, err = await terminal.run("backfills", "start", "stripe", "events", exits=1)
     assert "not set up" in err
-    assert await terminal.json("backfills", "list") == []

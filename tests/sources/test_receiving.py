@@ -77,6 +77,15 @@ class TestAMessage:
         assert words in (kept.reason or "")
         assert len(await shop.events()) == 1
 
+    async def test_that_trips_the_code_for_it_is_refused_and_blocks_nothing(self, shop: Installed) -> None:
+        await shop.set_up()
+        await shop.take(order(1, products=5), order(2, profile=["no object"]), order(3))
+        await shop.map()
+        reasons = [kept.reason or "" for kept in await shop.messages(State.REFUSED)]
+        assert "TypeError" in reasons[0]
+        assert len(reasons) == 2
+        assert len(await shop.events()) == 1
+
     async def test_that_breaks_klaviyos_limits_is_refused_with_every_fault(self, shop: Installed) -> None:
         await shop.set_up()
         await shop.take(order(1, metric="x" * 128, currency="XXXX"))

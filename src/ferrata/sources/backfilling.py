@@ -18,10 +18,9 @@ from ferrata.kit.ids import new_id
 from ferrata.profiles.errors import Overtaken
 from ferrata.sources import alarming, runs_store, schedule, store
 from ferrata.sources.contract import BackfillPage, RawMessage, Span
-from ferrata.sources.errors import Later, NotSetUp, Refused
-from ferrata.sources.line import ATTEMPTS, Attempt, Tools, after, hand_over, prepared
-from ferrata.sources.mapping import outcome_of
-from ferrata.sources.reading import Answers, look_up_all
+from ferrata.sources.errors import Later, NotSetUp
+from ferrata.sources.line import ATTEMPTS, Attempt, Tools, after, attempt, hand_over
+from ferrata.sources.reading import Answers
 from ferrata.sources.receiving import Reception, message_of
 from ferrata.sources.schemas import Configuration, Counts, KeptMessage, LineKey, Made, Outcome, Run, RunState, State
 
@@ -84,15 +83,10 @@ class Backfilling:
 
     async def _attempt(self, configuration: Configuration, kept: KeptMessage, answers: Answers) -> Attempt:
         """Raises Later: the page is not taken in parts, so that one cursor tells how far it has come."""
-        try:
-            looked_up = await look_up_all(configuration, kept.message, self._tools.readers, answers)
-        except Refused as refused:
-            return Attempt(kept, Outcome(State.REFUSED, code=refused.code, reason=refused.message))
-        outcome = outcome_of(configuration, kept.message, looked_up)
-        answers.learn(outcome.mapped.learned)
-        if outcome.state is State.WAITING:  # what is not known of history now will not be known later either
-            outcome = Outcome(State.REFUSED, code=outcome.code, reason=outcome.reason)
-        return prepared(self._tools.handover, kept, outcome)
+        made = await attempt(self._tools, configuration, kept, answers)
+        if made.outcome.state is State.WAITING:  # what is not known of history now will not be known later either
+            return Attempt(kept, Outcome(State.REFUSED, code=made.outcome.code, reason=made.outcome.reason))
+        return made
 
     async def _settle(
         self, run: Run, configuration: Configuration, page: BackfillPage, attempts: Sequence[Attempt], lease: Lease | None
@@ -117,12 +111,12 @@ class Backfilling:
             runs_store.page_done(connection, run, cursor=page.cursor, made=counts, total=page.total, now=now)
             return runs_store.find(connection, run.id), True
 
-        for attempt in range(ATTEMPTS):
+        for turn in range(ATTEMPTS):
             try:
                 current, taken = await tools.database.write(work)
                 break
             except Overtaken:
-                if attempt == ATTEMPTS - 1:
+                if turn == ATTEMPTS - 1:
                     raise
         if taken:
             tools.handover.wake(run.store_id, [attempt.ready for attempt in attempts if attempt.ready])

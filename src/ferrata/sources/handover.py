@@ -4,11 +4,14 @@ What names a person is put into one form here. A bad phone number does not take 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
 
 import msgspec
+import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from ferrata.catalog.schemas import CatalogChange
 from ferrata.catalog.service import Catalog
@@ -16,13 +19,16 @@ from ferrata.commerce.exchange import Exchange
 from ferrata.commerce.tracked import PersonRef, ProfileChange, TrackedEvent
 from ferrata.events.schemas import Frozen, Incoming
 from ferrata.events.service import Events
-from ferrata.infra.errors import Rejected
+from ferrata.infra.errors import Rejected, Transient
 from ferrata.kit.contacts import normal_email, normal_phone
+from ferrata.profiles.errors import Overtaken
 from ferrata.profiles.service import Profiles
 from ferrata.sources.contract import Learned, Mapped, Skipped
 from ferrata.sources.errors import Refused
 from ferrata.sources.memory_store import learn
 from ferrata.sources.schemas import Made
+
+log = structlog.get_logger()
 
 UNIQUE_ID_CHARACTERS = 255
 _json = msgspec.json.Encoder(decimal_format="number")
@@ -124,9 +130,14 @@ class Handover:
         try:
             with connection.begin_nested():
                 return [*self.write(connection, store_id, kind, ready)]
-        except Rejected as error:
+        except (Overtaken, SQLAlchemyError, Transient):
+            raise
+        except Exception as error:
             if len(ready) == 1:
-                return [error]
+                if isinstance(error, Rejected):
+                    return [error]
+                log.exception("sources.handover_failed", store=store_id, source=kind)
+                return [Refused(f"It could not be handed over: {type(error).__name__}: {error}")]
         return [answer for each in ready for answer in self.write_each(connection, store_id, kind, [each])]
 
     def wake(self, store_id: str, ready: Sequence[Ready]) -> None:
@@ -145,7 +156,8 @@ class Handover:
             Refused: with a problem for every fault.
         """
         person = normal(event.person, at, skipped)
-        event = self._takers.exchange.applied_to(event)
+        with suppress(ValueError):  # of a currency that is none: the validation below names it with all other faults
+            event = self._takers.exchange.applied_to(event)
         document = {
             "eventName": event.metric,
             "eventAttributes": event.properties,

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection
 
 from ferrata.infra.database import Database
-from ferrata.infra.errors import Rejected
+from ferrata.infra.errors import FerrataError, Rejected
 from ferrata.infra.leases import Lease, hold
 from ferrata.kit.clock import Clock
 from ferrata.profiles.errors import Overtaken
@@ -34,6 +34,8 @@ LOOKUPS_AT_ONCE = 8
 FAILED_LOOKUPS = 3
 """After so many in one step the source's API is taken to be away, and the rest is not even tried."""
 ATTEMPTS = 5
+AWAY = "source_away"
+"""Why a message waits whose lookups the API of its source did not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +94,16 @@ class Line:
                 if failures >= FAILED_LOOKUPS and configuration.source.lookups(kept.message, {}, configuration.settings):
                     return None
                 attempt = await self._attempt(configuration, kept, answers)
-                failures += attempt.outcome.state is State.WAITING
+                failures += attempt.outcome.code == AWAY
                 return attempt
 
         return [*await asyncio.gather(*(one(kept) for kept in found))]
 
     async def _attempt(self, configuration: Configuration, kept: KeptMessage, answers: Answers) -> Attempt:
         try:
-            looked_up = await look_up_all(configuration, kept.message, self._tools.readers, answers)
+            return await attempt(self._tools, configuration, kept, answers)
         except Later as later:
-            return Attempt(kept, Outcome(State.WAITING, code=later.code, reason=later.message, seconds=later.seconds))
-        except Refused as refused:
-            return Attempt(kept, Outcome(State.REFUSED, code=refused.code, reason=refused.message))
-        outcome = outcome_of(configuration, kept.message, looked_up)
-        answers.learn(outcome.mapped.learned)
-        return prepared(self._tools.handover, kept, outcome)
+            return Attempt(kept, Outcome(State.WAITING, code=AWAY, reason=later.message, seconds=later.seconds))
 
     async def _settle(self, configuration: Configuration, attempts: Sequence[Attempt], lease: Lease | None) -> int:
         tools = self._tools
@@ -139,6 +136,28 @@ class Line:
                     raise
         tools.handover.wake(self.key.store_id, [attempt.ready for attempt in ours if attempt.ready])
         return len(ours)
+
+
+async def attempt(tools: Tools, configuration: Configuration, kept: KeptMessage, answers: Answers) -> Attempt:
+    """Look up, map and prepare one message. Whatever is wrong with it or with the code for it refuses it and no other.
+
+    Raises:
+        Later: the source's API cannot be asked now.
+        StorageUnavailable: the database cannot be read.
+    """
+    message = kept.message
+    try:
+        looked_up = await look_up_all(configuration, message, tools.readers, answers)
+        outcome = outcome_of(configuration, message, looked_up)
+        answers.learn(outcome.mapped.learned)
+        return prepared(tools.handover, kept, outcome)
+    except Refused as refused:
+        return Attempt(kept, Outcome(State.REFUSED, code=refused.code, reason=told(refused.message, refused.problems)))
+    except FerrataError:
+        raise
+    except Exception as error:
+        log.exception("sources.cannot_map", store=message.store_id, source=message.kind, message=message.message_id)
+        return Attempt(kept, Outcome(State.REFUSED, code="mapper_failed", reason=f"{type(error).__name__}: {error}"))
 
 
 def prepared(handover: Handover, kept: KeptMessage, outcome: Outcome) -> Attempt:
