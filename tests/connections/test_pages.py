@@ -1,10 +1,13 @@
 """Settings, Connection, as a person uses it."""
 
+import re
+
 import httpx2
 import pytest
 
 from ferrata.access.schemas import Role
 from ferrata.audit.schemas import SYSTEM
+from ferrata.kit.clock import MovedClock
 from tests.connections.conftest import KEY, NOT_AUTHENTICATED, OTHER_KEY, Klaviyo
 from tests.doors import PASSWORD, Doors
 
@@ -54,3 +57,32 @@ class TestTheSettingsPage:
         assert refused.status_code == 403
         assert "connections:manage" in refused.text
         assert (await browser.get("/ui/settings/tokens")).status_code == 403
+
+
+class TestTheWizard:
+    async def test_gives_the_store_its_accounts_time_zone_and_currency_if_asked_to(self, doors: Doors, klaviyo: Klaviyo) -> None:
+        metric = {"type": "metric", "id": "m1", "attributes": {"name": "Placed Order", "integration": None}}
+        klaviyo.answers["/api/metrics"] = httpx2.Response(200, json={"data": [metric]})
+        browser = await doors.administrator()
+        page = await browser.post("/ui/stores/default/connect/key", data={"private_key": KEY})
+        assert "Europe/Berlin, EUR" in page.text
+        ticket = re.search(r'name="ticket" value="([^"]+)"', page.text)
+        assert ticket
+        form = {"ticket": ticket[1], "metric": "m1", "use_account": "true"}
+        assert (await browser.post("/ui/stores/default/connect/metric", data=form)).status_code == 303
+        assert (await doors.wiring.connections.store("default")).time_zone == "Europe/Berlin"
+        assert (await doors.wiring.connections.connection("default")).conversion_metric_id == "m1"
+
+    async def test_takes_no_ticket_of_somebody_else_or_of_long_ago(
+        self, doors: Doors, klaviyo: Klaviyo, clock: MovedClock
+    ) -> None:
+        browser = await doors.administrator()
+        page = await browser.post("/ui/stores/default/connect/key", data={"private_key": KEY})
+        ticket = re.search(r'name="ticket" value="([^"]+)"', page.text)
+        assert ticket
+        for form in ({"ticket": "v1.made.up"}, {"ticket": ticket[1]}):
+            clock.advance(16 * 60)
+            assert (
+                (await browser.post("/ui/stores/default/connect/metric", data=form)).headers["location"].endswith("/connect/key")
+            )
+        assert (await doors.wiring.connections.connection("default")).account_id is None

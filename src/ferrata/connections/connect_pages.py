@@ -3,6 +3,7 @@
 from typing import Annotated
 from urllib.parse import quote
 
+import structlog
 from fastapi import APIRouter, Depends, Form
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,13 +12,15 @@ from ferrata.access.http import needs
 from ferrata.access.schemas import Principal, Right
 from ferrata.connections.key_trials import Trial
 from ferrata.connections.metrics import MetricChoices
-from ferrata.connections.schemas import Status
+from ferrata.connections.schemas import Connection, Status
 from ferrata.connections.scopes import FEATURES, what_is_missing
 from ferrata.connections.service import Connections
 from ferrata.connections.tickets import TicketExpired, Tickets
 from ferrata.infra.errors import FerrataError, Rejected
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.render import Pages
+
+log = structlog.get_logger()
 
 CONNECT = "/ui/stores/{store_id}/connect"
 DISCONNECT = "/ui/stores/{store_id}/disconnect"
@@ -115,7 +118,9 @@ def _add_metric(routes: APIRouter, pages: Pages, connections: Connections, ticke
         return await metric_page(pages, connections, request, store_id, metrics, error=error)
 
     @routes.post(CONNECT + "/metric")
-    async def keep(request: Request, store_id: str, who: _Managing, ticket: _Text = "", metric: _Text = "") -> Response:
+    async def keep(
+        store_id: str, who: _Managing, ticket: _Text = "", metric: _Text = "", use_account: Annotated[bool, Form()] = False
+    ) -> Response:
         connecting = connections.connecting
         try:
             if ticket:
@@ -135,9 +140,20 @@ def _add_metric(routes: APIRouter, pages: Pages, connections: Connections, ticke
             return redirect_saying(of_store(store_id, then="connect/key" if ticket else "connect/metric"), Flash(said, "dead"))
         except FerrataError as error:
             return redirect_saying(of_store(store_id, then="connect"), Flash(error.message, "dead"))
+        if use_account and who.may(Right.STORES_EDIT):
+            await _take_over(connections, seen, who)
         named = f" to {seen.account_name}" if seen.account_name else ""
         said = f"Connected{named}. Waiting events are on their way." if ticket else "The conversion metric is changed."
         return redirect_saying(of_store(store_id), Flash(said))
+
+
+async def _take_over(connections: Connections, seen: Connection, who: Principal) -> None:
+    """Give the store its account's time zone and currency. What cannot be taken leaves the store as it is."""
+    zone, currency = seen.account.get("timezone"), seen.account.get("preferred_currency")
+    try:
+        await connections.registry.change(seen.store_id, actor=who.actor, time_zone=zone, currency=currency)
+    except Rejected as error:
+        log.warning("connections.account_settings_not_taken", store=seen.store_id, error=str(error))
 
 
 def _add_rotation(routes: APIRouter, pages: Pages, connections: Connections) -> None:
