@@ -22,7 +22,7 @@ async def test_a_source_is_set_up_looked_at_and_explained(tmp_path: Path) -> Non
     assert SECRET not in json.dumps(shown)
     out, _ = await terminal.run("explain", str(message), "--source", "stripe")
     assert "POST /api/events" in out
-    assert "/data/attributes/value" in out
+    assert "  <-  /data/object/" in out
 
 
 async def test_faults_are_told_with_an_exit_code(tmp_path: Path) -> None:
