@@ -59,14 +59,14 @@ class InstallationAnswer(_Document):
 def router(oauth: OAuth, connections: Connections) -> APIRouter:
     routes = APIRouter(tags=["connections"])
 
-    @routes.post(PATH)
+    @routes.post(PATH, responses={409: {"description": "No OAuth app is set up here."}})
     async def begin(store_id: str, who: _Managing) -> BegunDocument:
         """Begin to connect this store by OAuth. Send the person's browser to `authUrl`; Klaviyo sends it back here."""
         keep_to_own_store(who, store_id)
         begun = await oauth.begin(store_id, person_of(who))
         return BegunDocument(auth_url=begun.consent_address, expires_in=begun.expires_in_seconds)
 
-    @routes.get(PATH)
+    @routes.get(PATH, responses={409: {"description": "This store is not connected by OAuth."}})
     async def installation(store_id: str, who: _Reading) -> InstallationAnswer:
         """The OAuth installation through which this store is connected. Its tokens are shown nowhere."""
         keep_to_own_store(who, store_id)
