@@ -171,7 +171,7 @@ class Looking:
 
     async def look(self, now: datetime) -> Seen:
         stores = {store.id: store for store in await self._connections.stores()}
-        connections = {store_id: await self._connections.connection(store_id) for store_id in stores}
+        connections = await self._connections.every_connection()
         dead = {}
         for store_id in await self._delivery.stores_with_dead():
             if store_id in stores and await self._delivery.dead_count(store_id, now - NEW_FOR):

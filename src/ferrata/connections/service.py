@@ -178,6 +178,13 @@ class Connections:
         kept = await self._shelf.find(store_id)
         return kept.seen if kept else Connection(store_id, Status.NOT_CONFIGURED)
 
+    async def every_connection(self) -> dict[str, Connection]:
+        """What is known of each store's connection, by store, in one look: for whoever watches over all of them."""
+        stores = await self.registry.all()
+        kept = await self._database.read(rows.all_connections)
+        known = {each.seen.store_id: each.seen for each in kept}
+        return {store.id: known.get(store.id) or Connection(store.id, Status.NOT_CONFIGURED) for store in stores}
+
     async def set_private_key(
         self, store_id: str, key: str, *, actor: Actor, test: bool = True, move: bool = False
     ) -> Connection:

@@ -44,7 +44,7 @@ def choose(waiting: Sequence[Waiting], busy: Iterable[str], room: Room, family: 
 def _fill_bulk(waiting: Sequence[Waiting], held: set[str], family: EndpointFamily) -> tuple[str, ...]:
     chosen: list[str] = []
     size = 0
-    stays = _Stays(held)
+    stays = _Stays(held, waiting)
     for delivery in waiting:
         adds = family.bulk_bytes(delivery.size)
         if len(chosen) == family.most_items or size + adds > family.most_bytes:
@@ -59,7 +59,7 @@ def _fill_bulk(waiting: Sequence[Waiting], held: set[str], family: EndpointFamil
 def _pick_singles(waiting: Sequence[Waiting], held: set[str], room: Room) -> tuple[str, ...]:
     chosen: list[str] = []
     left = {LIVE: room.live}
-    stays = _Stays(held)
+    stays = _Stays(held, waiting)
     for delivery in waiting:
         may = left.get(delivery.priority, room.history)
         if stays.keeps(delivery, fits=may > 0):
@@ -71,17 +71,23 @@ def _pick_singles(waiting: Sequence[Waiting], held: set[str], room: Room) -> tup
 
 
 class _Stays:
-    """Remembers whose delivery had to stay, so that none of their later ones goes."""
+    """Remembers whose delivery had to stay, so that none of their later ones goes.
 
-    def __init__(self, persons: Iterable[str]) -> None:
+    What a delivery needs must have gone before it, wherever that stands among what waits: something newer may have taken the place
+    of what stood in front.
+    """
+
+    def __init__(self, persons: Iterable[str], waiting: Sequence[Waiting]) -> None:
         self.persons = set(persons)
+        self._unsent = {each.person for each in waiting} if any(each.after for each in waiting) else frozenset()
 
     def keeps(self, delivery: Waiting, *, fits: bool) -> bool:
-        """Whether this delivery stays: it does not fit, or one of the same person, or that it needs, stayed before it."""
-        if fits and delivery.person not in self.persons and not (delivery.after and self._holds(delivery.after)):
+        """Whether it stays: it does not fit, or one of the same person stayed before it, or what it needs waits."""
+        if fits and delivery.person not in self.persons and not (delivery.after and self._is_needed(delivery.after)):
             return False
         self.persons.add(delivery.person)
         return True
 
-    def _holds(self, after: str) -> bool:
-        return not self.persons.isdisjoint(json.loads(after))
+    def _is_needed(self, after: str) -> bool:
+        needed = json.loads(after)
+        return not (self.persons.isdisjoint(needed) and self._unsent.isdisjoint(needed))

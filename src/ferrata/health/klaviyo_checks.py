@@ -24,7 +24,7 @@ class KlaviyoChecks:
     async def look(self) -> tuple[list[Check], KlaviyoService]:
         """``klaviyo.reachable`` and ``klaviyo.key_valid``, and the service as a whole."""
         probes = await self._probes.by_store()
-        known = {store.id: await self._connections.connection(store.id) for store in await self._connections.stores()}
+        known = await self._connections.every_connection()
         reachable, refused = _reachable(probes), _key_valid(known, probes)
         return [reachable, refused], _service(known, probes, refused)
 
