@@ -73,8 +73,8 @@ def _pick_singles(waiting: Sequence[Waiting], held: set[str], room: Room) -> tup
 class _Stays:
     """Remembers whose delivery had to stay, so that none of their later ones goes.
 
-    What a delivery needs must have gone before it, wherever that stands among what waits: something newer may have taken the place
-    of what stood in front.
+    What a delivery needs must have gone before it, wherever that stands among what waits: something newer may have taken the
+    place of what stood in front.
     """
 
     def __init__(self, persons: Iterable[str], waiting: Sequence[Waiting]) -> None:
