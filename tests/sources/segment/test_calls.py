@@ -8,6 +8,7 @@ import pytest
 
 from ferrata.access.schemas import Right
 from ferrata.kit.clock import MovedClock
+from ferrata.sources.schemas import Wanted
 from tests.sources.segment.conftest import STORE, Desk
 
 pytestmark = pytest.mark.anyio
@@ -147,6 +148,23 @@ class TestABatch:
         answer = await desk.doors.client.post("/v1/batch", json=body)
         assert answer.status_code == 200
         assert desk.key not in repr([(event.attributes, event.profile_attributes) for event in await desk.mapped()])
+
+    async def test_keeps_the_write_key_nowhere(self, desk: Desk) -> None:
+        call = {"writeKey": desk.key, "userId": "u", "event": "First", "properties": {"price": 1.25}}
+        large = call | {"type": "track", "messageId": "3", "properties": {"x": "x" * 33_000}}
+        for name, body in (
+            ("track", call | {"messageId": "1"}),
+            ("track", call),
+            ("batch", {"writeKey": desk.key, "batch": [call | {"type": "track", "messageId": "2"}, large]}),
+        ):
+            assert (await desk.doors.client.post(f"/v1/{name}", json=body)).status_code == 200
+        assert len(await desk.mapped()) == 3
+        sources = desk.doors.wiring.sources
+        found = (await sources.messages(Wanted(store_id=STORE, kind="segment"), limit=100)).rows
+        bodies = [(await sources.message(STORE, "segment", each.id)).message.body for each in found]
+        assert len(bodies) == 4
+        assert all(b"writeKey" not in body and desk.key.encode() not in body for body in bodies)
+        assert json.loads(bodies[-1]) == {key: value for key, value in call.items() if key != "writeKey"} | {"messageId": "1"}
 
 
 class TestRefusing:

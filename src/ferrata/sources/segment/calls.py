@@ -18,6 +18,7 @@ from ferrata.sources.errors import Refused, Unreadable
 TYPES = ("track", "identify", "page", "screen", "group", "alias")
 TYPE, SENT_AT, FAULT = "segment-type", "segment-sent-at", "segment-fault"
 """Headers in which a kept message has what its envelope said, or what is wrong with it."""
+KEY = "writeKey"
 CALL_BYTES, BATCH_BYTES = 32 * 1024, 500 * 1024
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _list = msgspec.json.Decoder(list[msgspec.Raw])
@@ -54,6 +55,8 @@ def _raw(call: bytes, type_: str, sent_at: str, at: datetime, index: int) -> Raw
         fault = f"A call has {len(call):,} bytes; {CALL_BYTES:,} are allowed."
     elif kind not in TYPES and not fault:
         fault = f"There is no type {kind[:40]!r}; there are {', '.join(TYPES)}."
+    if fields.pop(KEY, None) is not None:  # it opens the door, and nobody may find it in what is kept
+        call = msgspec.json.encode(fields)
     given = _text(fields.get("messageId"))
     # Without an id of its own, a call that is sent again cannot be told from a new one: then every request is new.
     message_id = given or "call:" + hashlib.sha256(f"{at.isoformat()}/{index}/".encode() + call).hexdigest()
