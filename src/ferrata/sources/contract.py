@@ -208,7 +208,11 @@ class Reader(Protocol):
         """The page after ``cursor``; the same cursor gives the same page, or what has become of it."""
 
     async def check(self) -> str:
-        """Ask whether the credentials are good; a sentence about what answered, for people."""
+        """Ask whether the credentials are good and lack nothing; a sentence about what answered, for people.
+
+        Raises:
+            Rejected: they are not, or lack something; the message names what.
+        """
 
     async def close(self) -> None: ...
 

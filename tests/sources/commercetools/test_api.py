@@ -179,9 +179,11 @@ class TestTheCheck:
     async def test_says_that_all_is_well(self, mock: CommercetoolsMock) -> None:
         assert "may read all" in await reader(mock, settings()).check()
 
-    async def test_names_the_scopes_that_are_missing_and_for_what(self, mock: CommercetoolsMock) -> None:
+    async def test_fails_with_the_scopes_that_are_missing_and_for_what(self, mock: CommercetoolsMock) -> None:
         mock.scope = "view_orders:shop manage_customers:shop view_products:shop view_payments:another"
-        told = await reader(mock, settings()).check()
+        with pytest.raises(AccessRefused) as refused:
+            await reader(mock, settings()).check()
+        told = refused.value.message
         assert "view_payments (for refunds)" in told
         assert "view_orders" not in told
         assert "view_customers" not in told

@@ -42,6 +42,25 @@ class TestAnOrderThatWasPlaced:
         assert first["ProductURL"] == "https://example-store.com/products/shirt"
         assert all(event.currency == "EUR" and not event.backfill for event in found.events)
 
+    async def test_says_what_was_taken_off_and_what_of_it_is_tax(self, mock: CommercetoolsMock) -> None:
+        off = {"includedDiscounts": [{"discountedAmount": shop.money(150)}, {"discountedAmount": shop.money(50)}]}
+        lines = [
+            shop.line("line-1", 3000, quantity=2) | {"discountedPricePerQuantity": [{"quantity": 2, "discountedPrice": off}]}
+        ]
+        order = shop.order(
+            lineItems=lines,
+            discountOnTotalPrice={"discountedAmount": shop.money(500)},
+            shippingInfo={
+                "price": shop.money(490),
+                "discountedPrice": {"includedDiscounts": [{"discountedAmount": shop.money(90)}]},
+            },
+            taxedPrice={"totalGross": shop.money(5000), "totalNet": shop.money(4202)},
+        )
+        placed = (
+            (await mapped(mock, settings(), shop.message("OrderCreated", "order", "order-1", order=order))).events[0].properties
+        )
+        assert (str(placed["DiscountValue"]), str(placed["Tax"])) == ("9.90", "7.98")
+
     async def test_that_was_too_large_for_the_queue_is_fetched(self, mock: CommercetoolsMock) -> None:
         mock.put("orders", [shop.order()])
         found = await mapped(mock, settings(), shop.not_included("OrderCreated", "order", "order-1"))

@@ -4,7 +4,7 @@ Beside Klaviyo's own names go the order's own fields, as the official plugin sen
 it go on working.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -45,9 +45,9 @@ def purchase(order: Json, products: Products, settings: CommercetoolsSettings, a
         total=total,
         lines=_lines(order, products, settings),
         subtotal=_subtotal(order),
-        tax=amount(within(order, "taxedPrice", "totalTax")),
+        tax=_tax(order),
         shipping=amount(within(order, "shippingInfo", "price")),
-        discount=amount(within(order, "discountOnTotalPrice", "discountedAmount")),
+        discount=_discount(order),
         discount_codes=_codes(order),
         payment_method=_payment_method(order),
         billing_address=addresses.shown(billing),
@@ -132,8 +132,36 @@ def _custom_line(settings: CommercetoolsSettings) -> Any:
 
 
 def _subtotal(order: Json) -> Money | None:
-    totals = [amount(line.get("totalPrice")) for line in [*listed(order.get("lineItems")), *listed(order.get("customLineItems"))]]
-    found = [total for total in totals if total is not None]
+    return _sum(amount(line.get("totalPrice")) for line in _all_lines(order))
+
+
+def _tax(order: Json) -> Money | None:
+    """As commercetools says, or of the two totals that it names beside: ``totalTax`` may be absent."""
+    if (told := amount(within(order, "taxedPrice", "totalTax"))) is not None:
+        return told
+    gross, net = amount(within(order, "taxedPrice", "totalGross")), amount(within(order, "taxedPrice", "totalNet"))
+    return _sum((gross, -net)) if gross is not None and net is not None else None
+
+
+def _discount(order: Json) -> Money | None:
+    """Of the whole cart, its lines and its shipping together; None where there is none. A discounted price is a price."""
+    total = amount(within(order, "discountOnTotalPrice", "discountedAmount"))
+    parts = [(1, each) for each in listed(within(order, "shippingInfo", "discountedPrice", "includedDiscounts"))]
+    for line in _all_lines(order):
+        for some in listed(line.get("discountedPricePerQuantity")):
+            included = listed(within(some, "discountedPrice", "includedDiscounts"))
+            parts += [(pieces(some.get("quantity")), each) for each in included]
+    found = [(number, amount(each.get("discountedAmount"))) for number, each in parts]
+    return _sum((total, *(each * number for number, each in found if each is not None)))
+
+
+def _all_lines(order: Json) -> list[Json]:
+    return [*listed(order.get("lineItems")), *listed(order.get("customLineItems"))]
+
+
+def _sum(amounts: Iterable[Money | None]) -> Money | None:
+    """Of those that there are; None if there is none, or if they are of several currencies."""
+    found = [each for each in amounts if each is not None]
     try:
         return sum(found[1:], found[0]) if found else None
     except CurrencyMismatch:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from ferrata.kit.clock import Clock
 from ferrata.sources.commercetools import history, scopes
 from ferrata.sources.commercetools.api import Api, Params
-from ferrata.sources.commercetools.errors import QueryRefused
+from ferrata.sources.commercetools.errors import AccessRefused, QueryRefused
 from ferrata.sources.commercetools.found import READ_AT
 from ferrata.sources.commercetools.reading import listed, within
 from ferrata.sources.commercetools.tokens import Tokens
@@ -54,13 +54,11 @@ class CommercetoolsReader:
 
     async def check(self) -> str:
         """Raises AccessRefused, Unavailable."""
-        missing = scopes.missing(await self._tokens.scopes(), self._project)
-        project = await self.api.get("") if not missing else None
-        name = f"The project {within(project, 'name') or self._project} answers"
-        if not missing:
-            return f"{name}, and the API client may read all that is needed."
-        told = ", ".join(f"{scope} (for {use})" for scope, use in missing.items())
-        return f"The API client of {self._project} is known, but lacks scopes: {told}."
+        if missing := scopes.missing(await self._tokens.scopes(), self._project):
+            told = ", ".join(f"{scope} (for {use})" for scope, use in missing.items())
+            raise AccessRefused(f"The API client of {self._project} is known, but lacks scopes: {told}.")
+        name = within(await self.api.get(""), "name") or self._project
+        return f"The project {name} answers, and the API client may read all that is needed."
 
     async def close(self) -> None:
         await self.api.close()
