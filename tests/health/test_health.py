@@ -27,6 +27,7 @@ pytestmark = pytest.mark.anyio
 CHECKS = {
     "database.reachable", "database.durable", "delivery.lag", "delivery.parked", "delivery.dead_letters", "delivery.backlog",
     "klaviyo.reachable", "klaviyo.key_valid", "disk.space", "worker.alive", "schedule.jobs",
+    "sources.lag",
 }  # fmt: skip
 
 
@@ -102,7 +103,7 @@ class TestKlaviyo:
     async def test_is_asked_once_by_many_processes(self, house: House) -> None:
         await house.connect()
         wiring = house.doors.wiring
-        parts = Parts(wiring.database, wiring.clock, wiring.connections, wiring.delivery, wiring.scheduler)
+        parts = Parts(wiring.database, wiring.clock, wiring.connections, wiring.delivery, wiring.scheduler, wiring.sources)
         others = [Health.build(wiring.settings, f"process {number}", parts) for number in range(6)]
         reports = await asyncio.gather(*(each.report() for each in others))
         assert await house.asked() == 1
@@ -176,7 +177,7 @@ class TestDelivery:
         found = {name: _check(told, f"delivery.{name}") for name in ("lag", "parked", "dead_letters")}
         assert {name: check["status"] for name, check in found.items()} == dict.fromkeys(found, "degraded")
         assert found["lag"]["stores"][STORE] == "2 live ones wait in Events, the oldest for 5 min."
-        assert found["parked"]["stores"][STORE] == "events is parked (key_refused): 401"
+        assert found["parked"]["stores"][STORE] == "Events is parked (key_refused): 401"
         assert found["dead_letters"]["stores"][STORE] == "1 dead letters: invalid 1"
         await house.later(86_400)
         assert (await house.checks())["delivery.dead_letters"] == "healthy", "nobody wants to be told for ever"
@@ -234,7 +235,7 @@ class TestReadiness:
         wiring = house.doors.wiring
         gone: Any = _GoneDatabase(wiring.database)
         health = Health.build(
-            wiring.settings, "x", Parts(gone, wiring.clock, wiring.connections, wiring.delivery, wiring.scheduler)
+            wiring.settings, "x", Parts(gone, wiring.clock, wiring.connections, wiring.delivery, wiring.scheduler, wiring.sources)
         )
         app = create_app(replace(wiring, health=health))
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ADDRESS) as client:

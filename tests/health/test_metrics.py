@@ -88,7 +88,9 @@ class TestFigures:
         text = (await house.doors.client.get("/metrics")).text
         names = {family.name for family in text_string_to_metric_families(text)}
         assert len(names) >= 15
-        assert all(re.fullmatch(r"ferrata_(build|health|events|delivery|klaviyo|http|database)_[a-z_]+", name) for name in names)
+        assert all(
+            re.fullmatch(r"ferrata_(build|health|events|delivery|sources|klaviyo|http|database)_[a-z_]+", name) for name in names
+        )
         assert "jane" not in text
 
     async def test_of_very_many_stores_are_added_up(self, house: House) -> None:

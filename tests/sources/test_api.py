@@ -153,6 +153,10 @@ class TestMessages:
         for number in (1, 2):
             await client.post(AT, content=json.dumps(order(number)), headers={"x-shop": "rotated meanwhile"})
         first, second = await shop.messages()
+        all_of_them = {"states": ["refused"]}
+        for asked in (all_of_them, all_of_them | {"dryRun": False}):
+            told = (await client.post(f"{AT}/messages/replay", json=asked, headers=token)).json()
+            assert told["count"] == 0, "what proved nothing is only taken if it is named"
         [alert] = await shop.wiring.database.read(lambda connection: open_incidents(connection, "sources.refusing"))
         assert alert.summary == "2 messages are refused by the source shop"
         taken = await client.post(f"{AT}/messages/replay", json={"ids": [first.id], "dryRun": False}, headers=token)

@@ -175,8 +175,8 @@ def build(
     jobs += [alert_tasks.watch(alerts), alert_tasks.forget(alerts)]
     jobs.append(regular_catching_up(from_shops, clock))
     scheduler = Scheduler(database, clock, name, jobs)
-    health = Health.build(settings, name, Parts(database, clock, connections, delivery, scheduler))
-    metrics = Metrics(telemetry, clock, health, connections=connections, delivery=delivery, events=events)
+    health = Health.build(settings, name, Parts(database, clock, connections, delivery, scheduler, from_shops))
+    metrics = Metrics(telemetry, clock, health, connections=connections, delivery=delivery, events=events, sources=from_shops)
     gate = Gate(access, Cookies(secure=settings.has_secure_cookies()), connections.registry.choose)
     static = StaticFiles()
     pages = Pages(environment(static), clock, chrome)

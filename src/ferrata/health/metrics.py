@@ -24,6 +24,8 @@ from ferrata.health.schemas import Level, Report
 from ferrata.health.service import Health
 from ferrata.infra.telemetry import Telemetry
 from ferrata.kit.clock import Clock
+from ferrata.sources.schemas import Counts, LineFigures
+from ferrata.sources.service import Sources
 
 FRESH_FOR_SECONDS = 5.0
 MOST_STORES = 100
@@ -37,6 +39,7 @@ class StoreFigures:
     accepted: int = 0
     totals: Totals = field(default_factory=Totals)
     lanes: list[Lane] = field(default_factory=list)
+    sources: dict[str, list[LineFigures]] = field(default_factory=lambda: defaultdict(list))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Metrics:
         connections: Connections,
         delivery: DeliveryService,
         events: Events,
+        sources: Sources,
     ) -> None:
         self._telemetry = telemetry
         self._clock = clock
@@ -63,6 +67,7 @@ class Metrics:
         self._connections = connections
         self._delivery = delivery
         self._events = events
+        self._sources = sources
         self._snapshot: tuple[float, Snapshot] | None = None
         self._gathering = asyncio.Lock()
 
@@ -90,6 +95,8 @@ class Metrics:
             figures.totals = _added(figures.totals, await self._delivery.totals(store_id))
         for lane in await self._delivery.lanes():
             stores[label.get(lane.store_id, OTHERS)].lanes.append(lane)
+        for line, found in (await self._sources.figures()).items():
+            stores[label.get(line.store_id, OTHERS)].sources[line.kind].append(found)
         return dict(stores)
 
 
@@ -122,6 +129,26 @@ def figures(snapshot: Snapshot) -> Iterator[Metric]:
     held = [((name,), each.totals.held) for name, each in stores]
     yield _gauge("ferrata_delivery_held", "Events that a flag holds back.", ("store",), held)
     yield from _lane_figures(snapshot)
+    yield from _source_figures(snapshot)
+
+
+def _source_figures(snapshot: Snapshot) -> Iterator[Metric]:
+    came: dict[tuple[str, ...], float] = defaultdict(float)
+    waiting: dict[tuple[str, ...], float] = defaultdict(float)
+    oldest: dict[tuple[str, ...], float] = defaultdict(float)
+    for store, each in sorted(snapshot.stores.items()):
+        for kind, lines in sorted(each.sources.items()):
+            for line in lines:
+                for outcome in Counts.__struct_fields__:
+                    came[(store, kind, outcome)] += getattr(line.counts, outcome)
+                waiting[(store, kind)] += line.waiting
+                age = (snapshot.at - line.oldest_at).total_seconds() if line.oldest_at else 0.0
+                oldest[(store, kind)] = max(oldest[(store, kind)], age)
+    text = "Messages of sources, by what became of them; one may be retried, refused and then mapped."
+    yield _counter("ferrata_sources_messages", text, ("store", "source", "outcome"), came.items())
+    by_line = ("store", "source")
+    yield _gauge("ferrata_sources_waiting", "Messages of sources that wait to be mapped.", by_line, waiting.items())
+    yield _gauge("ferrata_sources_oldest_seconds", "Age of the oldest message that waits to be mapped.", by_line, oldest.items())
 
 
 def _lane_figures(snapshot: Snapshot) -> Iterator[Metric]:

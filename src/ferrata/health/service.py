@@ -20,12 +20,14 @@ from ferrata.health.machine_checks import MachineChecks
 from ferrata.health.presence import Presence
 from ferrata.health.probes import Probes
 from ferrata.health.schemas import Check, KlaviyoService, Level, Readiness, Report
+from ferrata.health.source_checks import SourceChecks
 from ferrata.infra.database import Database
 from ferrata.infra.errors import FerrataError, Transient
 from ferrata.infra.migrate import revisions
 from ferrata.infra.schedule import Scheduler
 from ferrata.infra.settings import Settings
 from ferrata.kit.clock import Clock
+from ferrata.sources.service import Sources
 
 log = structlog.get_logger()
 
@@ -43,6 +45,7 @@ class Checks:
     delivery: DeliveryChecks
     klaviyo: KlaviyoChecks
     machine: MachineChecks
+    sources: SourceChecks
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Parts:
     connections: Connections
     delivery: DeliveryService
     scheduler: Scheduler
+    sources: Sources
 
 
 class Health:
@@ -94,6 +98,7 @@ class Health:
             DeliveryChecks(delivery, connections, clock, **queue),
             KlaviyoChecks(connections, probes),
             MachineChecks(settings.data_dir, presence, parts.scheduler, holds_database=on_this_disk),
+            SourceChecks(parts.sources, clock),
         )
         return cls(database, clock, delivery, presence, checks, of_connections=ConnectionHealths(connections, delivery, probes))
 
@@ -129,6 +134,7 @@ class Health:
             _guarded("delivery.lag", Level.DEGRADED, delivery.lanes),
             _guarded("delivery.dead_letters", Level.DEGRADED, delivery.dead_letters),
             _guarded("delivery.backlog", Level.DEGRADED, delivery.backlog),
+            _guarded("sources.lag", Level.DEGRADED, self._checks.sources.lag),
             _guarded("worker.alive", Level.DEGRADED, machine.worker),
             _guarded("disk.space", Level.DEGRADED, machine.disk),
             _guarded("schedule.jobs", Level.DEGRADED, machine.schedule),

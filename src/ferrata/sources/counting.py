@@ -29,3 +29,11 @@ def since(connection: Connection, line: LineKey, since: datetime) -> Counts:
     of = (source_hours.c.store_id == line.store_id, source_hours.c.kind == line.kind)
     hour = since.replace(minute=0, second=0, microsecond=0)
     return Counts(*connection.execute(select(*sums).where(*of, source_hours.c.hour >= hour)).one())
+
+
+def in_all(connection: Connection) -> dict[LineKey, Counts]:
+    """The sums of every line since it was set up."""
+    sums = [func.sum(source_hours.c[name]) for name in _NAMES]
+    lines = (source_hours.c.store_id, source_hours.c.kind)
+    rows = connection.execute(select(*lines, *sums).group_by(*lines))
+    return {LineKey(store_id, kind): Counts(*map(int, found)) for store_id, kind, *found in rows}

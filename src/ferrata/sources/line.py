@@ -34,8 +34,6 @@ LOOKUPS_AT_ONCE = 8
 FAILED_LOOKUPS = 3
 """After so many in one step the source's API is taken to be away, and the rest is not even tried."""
 ATTEMPTS = 5
-AWAY = "source_away"
-"""Why a message waits whose lookups the API of its source did not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ class Line:
                 if failures >= FAILED_LOOKUPS and configuration.source.lookups(kept.message, {}, configuration.settings):
                     return None
                 attempt = await self._attempt(configuration, kept, answers)
-                failures += attempt.outcome.code == AWAY
+                failures += attempt.outcome.code == store.AWAY
                 return attempt
 
         return [*await asyncio.gather(*(one(kept) for kept in found))]
@@ -103,7 +101,7 @@ class Line:
         try:
             return await attempt(self._tools, configuration, kept, answers)
         except Later as later:
-            return Attempt(kept, Outcome(State.WAITING, code=AWAY, reason=later.message, seconds=later.seconds))
+            return Attempt(kept, Outcome(State.WAITING, code=store.AWAY, reason=later.message, seconds=later.seconds))
 
     async def _settle(self, configuration: Configuration, attempts: Sequence[Attempt], lease: Lease | None) -> int:
         tools = self._tools

@@ -53,7 +53,7 @@ class Replaying:
     async def look(self, wanted: Wanted) -> Remapping:
         """What would come of mapping these again, tried on the first of them. Raises NotSetUp, NoSuchSource."""
         configuration = await self._tools.configurations.get(wanted.store_id, wanted.kind or "")
-        count = await self._tools.database.read(lambda connection: store.count(connection, wanted))
+        count = await self._tools.database.read(lambda connection: store.count_to_replay(connection, wanted, MOST_AT_ONCE))
         found = await self._tools.database.read(lambda connection: store.batch(connection, wanted, "", LOOKED_AT))
         await self._tools.handover.fresh()
         tried = [each for each in found if not each.envelope]

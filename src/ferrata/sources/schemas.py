@@ -104,6 +104,22 @@ class Counts(msgspec.Struct, frozen=True):
     retried: int = 0
 
 
+class LineFigures(msgspec.Struct, frozen=True):
+    """How one line stands, for those who measure it."""
+
+    counts: Counts = Counts()
+    waiting: int = 0
+    oldest_at: datetime | None = None
+
+
+class Stuck(msgspec.Struct, frozen=True):
+    """So many live messages of a line should have been mapped long ago."""
+
+    line: LineKey
+    count: int
+    oldest_at: datetime
+
+
 class Health(StrEnum):
     """How a source fares: ``quiet`` has nothing to do, ``late`` has messages waiting too long, ``off`` was switched off."""
 

@@ -33,7 +33,20 @@ from ferrata.sources.line import Line, Tools
 from ferrata.sources.reading import Readers
 from ferrata.sources.receiving import NO_STORE, Reception
 from ferrata.sources.replaying import Replaying
-from ferrata.sources.schemas import Counts, Health, KeptMessage, LineKey, Receipt, Run, RunState, Standing, State, Wanted
+from ferrata.sources.schemas import (
+    Counts,
+    Health,
+    KeptMessage,
+    LineFigures,
+    LineKey,
+    Receipt,
+    Run,
+    RunState,
+    Standing,
+    State,
+    Stuck,
+    Wanted,
+)
 from ferrata.sources.worker import Parts, SourceWorker
 
 log = structlog.get_logger()
@@ -153,6 +166,29 @@ class Sources:
             last_day=counts,
             reason=reason or why,
         )
+
+    async def figures(self) -> dict[LineKey, LineFigures]:
+        """What every line has counted so far, and what waits in it."""
+        counted, waiting = await self._database.read(lambda connection: (counting.in_all(connection), store.waiting(connection)))
+        found = {line: LineFigures(counts) for line, counts in counted.items()}
+        for line, count, oldest in waiting:
+            found[line] = LineFigures(counted.get(line, Counts()), count, oldest)
+        return found
+
+    async def stuck(self) -> list[Stuck]:
+        """Lines that are switched on and whose live messages have waited for longer than ``LATE_AFTER_SECONDS`` all the same."""
+        now = self._clock.now()
+        before = now - timedelta(seconds=LATE_AFTER_SECONDS)
+        late = [Stuck(*found) for found in await self._database.read(lambda connection: store.stuck(connection, before, now))]
+        return [each for each in late if await self._is_on(each.line)]
+
+    async def _is_on(self, line: LineKey) -> bool:
+        """Also where its settings cannot be used by this release: it would be on."""
+        try:
+            configuration = await self.configurations.find(line.store_id, line.kind)
+        except Rejected:
+            return True
+        return configuration is not None and configuration.enabled
 
     async def messages(self, wanted: Wanted, cursor: str | None = None, limit: int = 50) -> Page[KeptMessage]:
         """Newest first. Raises Rejected for a cursor that is not ours."""

@@ -16,6 +16,8 @@ from ferrata.sources.models import source_messages as messages
 from ferrata.sources.schemas import KeptMessage, LineKey, Made, State, Wanted
 
 REASON_CHARACTERS = 2_000
+AWAY = "source_away"
+"""Why a message waits whose lookups the API of its source did not answer."""
 _made = msgspec.json.Decoder(tuple[Made, ...]).decode
 _skipped = msgspec.json.Decoder(tuple[Skipped, ...]).decode
 _COLUMNS = [column.name for column in messages.c]
@@ -107,24 +109,51 @@ def _waits() -> ColumnElement[bool]:
     return messages.c.state == State.WAITING.value
 
 
-def due(connection: Connection, line: LineKey, now: datetime, limit: int) -> list[KeptMessage]:
-    """What may be mapped now, in the order of arrival: nothing whose business key has something earlier that must wait."""
+def _held(now: datetime) -> ColumnElement[bool]:
+    """Something earlier with the same business key must wait, and this behind it."""
     earlier = messages.alias()
-    held = exists().where(
-        earlier.c.store_id == line.store_id,
-        earlier.c.kind == line.kind,
+    return exists().where(
+        earlier.c.store_id == messages.c.store_id,
+        earlier.c.kind == messages.c.kind,
         earlier.c.state == State.WAITING.value,
         earlier.c.business_key == messages.c.business_key,
         earlier.c.id < messages.c.id,
         earlier.c.next_at > now,
     )
+
+
+def due(connection: Connection, line: LineKey, now: datetime, limit: int) -> list[KeptMessage]:
+    """What may be mapped now, in the order of arrival: nothing whose business key has something earlier that must wait."""
     query = (
         select(messages)
-        .where(*_is(line), _waits(), or_(messages.c.next_at.is_(None), messages.c.next_at <= now), ~held)
+        .where(*_is(line), _waits(), or_(messages.c.next_at.is_(None), messages.c.next_at <= now), ~_held(now))
         .order_by(messages.c.id)
         .limit(limit)
     )
     return [message_of(row) for row in connection.execute(query)]
+
+
+def stuck(connection: Connection, before: datetime, now: datetime) -> list[tuple[LineKey, int, datetime]]:
+    """How many live messages of each line should have been mapped long ago, and since when the oldest waits.
+
+    They came before that instant, and either could be mapped now or wait for the API of their source. What waits for another
+    message is not stuck.
+    """
+    due_now = or_(messages.c.next_at.is_(None), messages.c.next_at <= now)
+    late = (_waits(), messages.c.history.is_(False), messages.c.received_at < before)
+    query = (
+        select(messages.c.store_id, messages.c.kind, func.count(), func.min(messages.c.received_at))
+        .where(*late, or_(messages.c.reason_code == AWAY, due_now & ~_held(now)))
+        .group_by(messages.c.store_id, messages.c.kind)
+    )
+    return [(LineKey(store_id, kind), count, oldest) for store_id, kind, count, oldest in connection.execute(query)]
+
+
+def waiting(connection: Connection) -> list[tuple[LineKey, int, datetime]]:
+    """How many messages wait in each line, and since when the oldest does."""
+    query = select(messages.c.store_id, messages.c.kind, func.count(), func.min(messages.c.received_at)).where(_waits())
+    rows = connection.execute(query.group_by(messages.c.store_id, messages.c.kind))
+    return [(LineKey(store_id, kind), count, oldest) for store_id, kind, count, oldest in rows]
 
 
 def lines_with_work(connection: Connection, now: datetime) -> list[LineKey]:
@@ -164,6 +193,14 @@ def batch(connection: Connection, wanted: Wanted, after_id: str, limit: int) -> 
 
 def count(connection: Connection, wanted: Wanted) -> int:
     return connection.execute(select(func.count()).where(*_wanted(wanted))).scalar_one()
+
+
+def count_to_replay(connection: Connection, wanted: Wanted, limit: int) -> int:
+    """How many of these would wait again; deliveries kept apart unopened only where they are named."""
+    which = [*_wanted(wanted), messages.c.state != State.WAITING.value]
+    if not wanted.ids:
+        which.append(messages.c.envelope.is_(False))
+    return min(limit, connection.execute(select(func.count()).where(*which)).scalar_one())
 
 
 def _wanted(wanted: Wanted) -> Iterator[ColumnElement[bool]]:

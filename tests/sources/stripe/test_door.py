@@ -16,7 +16,7 @@ from ferrata.sources.schemas import State, Wanted
 from ferrata.sources.stripe import SOURCE
 from ferrata.sources.tasks import CATCHING_UP
 from tests.doors import Doors, open_doors
-from tests.sources.stripe.shop import LINE_ITEMS, SECRET, charge, event, intent, session, signed, subscription
+from tests.sources.stripe.shop import LINE_ITEMS, SECRET, charge, event, intent, invoice, session, signed, subscription
 
 pytestmark = pytest.mark.anyio
 STORE = "default"
@@ -130,6 +130,19 @@ class TestADelivery:
         await stripe.map()
         [placed] = await stripe.events()
         assert (placed.email, await stripe.states()) == ("jane@example.com", [State.MAPPED, State.MAPPED])
+
+    async def test_tells_a_subscription_soon_after_its_first_invoice_names_the_person(self, stripe: Stripe) -> None:
+        await stripe.set_up()
+        await stripe.post(event("customer.subscription.created", subscription(), id_="evt_1", created=now(stripe)))
+        await stripe.map()
+        assert await stripe.states() == [State.WAITING]
+        await stripe.post(event("invoice.paid", invoice(), id_="evt_2", created=now(stripe)))
+        stripe.clock.advance(2)
+        await stripe.map()
+        await stripe.map()
+        stripe.clock.advance(2)
+        await stripe.map()
+        assert {each.metric for each in await stripe.events()} == {"Subscription Renewed", "Subscription Started"}
 
     async def test_keeps_refunds_of_one_order_apart_from_it(self, stripe: Stripe) -> None:
         await stripe.set_up()

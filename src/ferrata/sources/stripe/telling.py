@@ -15,6 +15,7 @@ from ferrata.sources.stripe.settings import StripeSettings
 from ferrata.sources.stripe.shapes import Thing
 
 PARKED_SECONDS = 600.0
+"""A payment waits so long for its Checkout session, which tells more of the purchase."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +72,7 @@ class Telling:
             raise Later(
                 f"Nobody has told the e-mail address of {whose} yet. The message waits for an event that does"
                 + ("." if self.settings.api_key else ", or for an API key to ask Stripe with."),
-                seconds=PARKED_SECONDS,
+                seconds=PARKED_SECONDS if purchase else None,
             )
         self.learn(email, customer=customer, purchase=purchase)
         return PersonRef(email=email, external_id=self._own_id(*objects, read))
