@@ -81,6 +81,51 @@ class TestAMember:
         path = invited["url"].removeprefix("http://ferrata.test")
         assert (await doors.browser().post(path, data=NEW)).status_code == 404
 
+    async def test_takes_along_what_was_made_with_their_tokens(self, doors: Doors, clock: MovedClock) -> None:
+        owner = await signed_in(doors, "Olga", default="owner")
+        somebody = await person(doors, "Ada", default="admin")
+        browser = await sign_in(doors, somebody)
+        rights = ["tokens:manage", "members:manage", "delivery:read", "events:read"]
+        first = await told(await browser.post("/api/tokens", json={"name": "first", "rights": rights}), 201)
+        headers, client = {"authorization": f"Bearer {first['token']}"}, doors.client
+        wanted = {"name": "second", "rights": ["delivery:read"]}
+        second = await told(await client.post("/api/tokens", json=wanted, headers=headers), 201)
+        third = await told(await client.post(f"/api/tokens/{second['id']}/rotate", json={}, headers=headers), 201)
+        made = {"name": "reader", "level": 10, "rights": ["events:read"]}
+        await told(await owner.post(ROLES, json=made), 201)
+        invited = await client.post(INVITATIONS, json={"email": "eve@example.com", "role": "reader"}, headers=headers)
+        path = (await told(invited, 201))["url"].removeprefix("http://ferrata.test")
+        assert (await owner.delete(f"{MEMBERS}/{somebody.id}")).status_code == 204
+        clock.advance(2)
+        for document in (first, second, third):
+            headers = {"authorization": f"Bearer {document['token']}"}
+            assert (await client.get("/api/session", headers=headers)).status_code == 401
+        assert (await doors.browser().post(path, data=NEW)).status_code == 404
+
+    async def test_who_is_no_administrator_any_more_loses_what_only_one_could_make(self, doors: Doors, clock: MovedClock) -> None:
+        await person(doors, "Olga", Role.ADMINISTRATOR)
+        somebody = await person(doors, "Ada", Role.ADMINISTRATOR, default="admin")
+        browser = await sign_in(doors, somebody)
+        everywhere = {"name": "all", "rights": ["access:manage"], "allStores": True}
+        orders: dict[int, list[dict[str, Any]]] = {
+            401: [everywhere, {"name": "above", "storeId": "default", "rights": ["stores:manage"]}],
+            200: [{"name": "theirs", "storeId": "default", "rights": ["connections:manage"]}],
+        }
+        made = [
+            (status, await told(await browser.post("/api/tokens", json=order), 201))
+            for status in orders
+            for order in orders[status]
+        ]
+        invitation = {"email": "eve@example.com", "role": "administrator"}
+        invited = await told(await browser.post("/api/people/invitations", json=invitation), 201)
+        await doors.wiring.access.people.set_role(somebody.id, Role.MEMBER, actor=AT_THE_SERVER.actor)
+        clock.advance(2)
+        for status, document in made:
+            headers = {"authorization": f"Bearer {document['token']}"}
+            assert (await doors.client.get("/api/session", headers=headers)).status_code == status, document
+        path = invited["url"].removeprefix("http://ferrata.test")
+        assert (await doors.browser().post(path, data=NEW)).status_code == 404
+
     async def test_whose_role_is_lowered_loses_tokens_that_may_more(self, doors: Doors, clock: MovedClock) -> None:
         owner = await signed_in(doors, "Olga", default="owner")
         somebody = await person(doors, "Ada", default="admin")

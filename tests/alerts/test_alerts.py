@@ -255,7 +255,8 @@ PRIVATE = [
     "https://10.0.0.1/", "https://172.16.0.1/", "https://192.168.1.1/", "https://169.254.169.254/latest/meta-data/",
     "https://100.64.0.1/", "https://192.0.2.1/", "https://198.18.0.1/", "https://224.0.0.1/", "https://255.255.255.255/",
     "https://[fe80::1]/", "https://[fc00::1]/", "https://[fd00:ec2::254]/", "https://[ff02::1]/", "https://[64:ff9b::7f00:1]/",
-    "https://[64:ff9b::a00:1]/", "https://[2002:7f00:1::]/", "https://[2001:db8::1]/", "https://[::127.0.0.1]/",
+    "https://[64:ff9b::a00:1]/", "https://[64:ff9b:1:7f00:0:100:808:808]/", "https://[fec0::1]/", "https://192.0.0.192/",
+    "https://168.63.129.16/", "https://[2002:7f00:1::]/", "https://[2001:db8::1]/", "https://[::127.0.0.1]/",
 ]  # fmt: skip
 MALFORMED = [
     "", "hook", "ftp://8.8.8.8/", "file:///etc/passwd", "gopher://8.8.8.8/", "https://", "https:///path", "https://user:pw@8.8.8.8/",

@@ -6,7 +6,8 @@ from ferrata.access.schemas import Right
 from ferrata.audit.refusals import Refusals
 from ferrata.audit.schemas import Actor, AuditFilter, Record, Refused
 from ferrata.kit.clock import MovedClock
-from tests.doors import ADMINISTRATOR, Doors
+from tests.access.people import signed_in
+from tests.doors import ADMINISTRATOR, PASSWORD, Doors
 
 pytestmark = pytest.mark.anyio
 
@@ -57,6 +58,40 @@ class TestARefusedAttempt:
         browser = doors.browser(**{"sec-fetch-site": "cross-site"})
         assert (await browser.post("/sign-in", data={})).status_code == 403
         assert [record.after["code"] for record in await refused(doors)] == ["cross_site"]
+
+    async def test_with_a_one_time_secret_that_is_not_good_is_noted_without_it(self, doors: Doors) -> None:
+        secret = "frt_once_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
+        page = {"accept": "text/html"}
+        form = {"token": secret, "email": ADMINISTRATOR, "password": PASSWORD}
+        assert (await doors.browser().post("/setup", data=form)).status_code == 403
+        for headers in (page, {}):
+            for path in (f"/invitation/{secret}", f"/new-password/{secret}"):
+                assert (await doors.browser(**headers).get(path)).status_code == 404
+                assert (await doors.browser(**headers).post(path, data={})).status_code == 404
+        records = await refused(doors)
+        assert {(record.target, record.after["code"]) for record in records} == {
+            ("POST /setup", "setup_token_unknown"),
+            *(
+                (f"{method} /{what}/{{secret}}", "link_unknown")
+                for method in ("GET", "POST")
+                for what in ("invitation", "new-password")
+            ),
+        }
+        assert secret not in repr(records)
+
+    async def test_that_a_page_shows_beside_its_form_is_noted(self, doors: Doors) -> None:
+        browser = await signed_in(doors, "Ada", default="admin")
+        browser.headers["accept"] = "text/html"
+        above = {"email": "eve@example.com", "role": "owner"}
+        assert (await browser.post("/ui/settings/members", data=above)).status_code == 403
+        wrong = {"old_password": "wrong one, surely", "password": PASSWORD}
+        assert (await browser.post("/ui/profile/password", data=wrong)).status_code == 403
+        records = await refused(doors)
+        assert {(record.actor.name, record.after["code"]) for record in records} == {
+            ("Ada", "above_yourself"),
+            ("Ada", "wrong_password"),
+        }
+        assert "wrong one" not in repr(records)
 
 
 class TestAFlood:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from ferrata.access.schemas import AT_THE_SERVER, Right, Role
-from ferrata.audit.schemas import SYSTEM
+from ferrata.audit.schemas import SYSTEM, AuditFilter
 from ferrata.connections.oauth_app import CALLBACK
 from ferrata.connections.schemas import Held, Method, Status
 from ferrata.entry.tables import metadata
@@ -176,6 +176,9 @@ class TestTheState:
         answer = await browser.get(f"{CALLBACK}?{urlencode({'state': state, 'code': 'anything'})}")
         assert answer.status_code == 400
         assert installed.token_calls() == 0
+        await installed.doors.wiring.audit.write_refusals()
+        [record] = (await installed.doors.wiring.audit.page(AuditFilter(refused=True))).rows
+        assert (record.after["code"], record.target) == ("oauth_state_unknown", f"GET {CALLBACK}")
 
     async def test_of_another_person_is_refused_used_up_and_noted(self, installed: Installed) -> None:
         browser = await installed.doors.administrator()

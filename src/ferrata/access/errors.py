@@ -49,7 +49,7 @@ class TooManyGuesses(Rejected):
 class SetupTokenUnknown(Rejected):
     """This one-time token is wrong, was used or has expired. Every start of Ferrata prints a new one."""
 
-    code, status = "setup_token_unknown", 403
+    code, status, is_refusal = "setup_token_unknown", 403, True
 
 
 class EmailTaken(Conflict):
@@ -97,7 +97,7 @@ class AlreadyMember(Conflict):
 class LinkUnknown(Rejected):
     """This link was used, withdrawn or has expired. Ask for a new one."""
 
-    code, status = "link_unknown", 404
+    code, status, is_refusal = "link_unknown", 404, True
 
 
 class ForSomebodyElse(Forbidden):
@@ -109,13 +109,13 @@ class ForSomebodyElse(Forbidden):
 class WrongPassword(Rejected):
     """The old password is another one."""
 
-    code, status = "wrong_password", 403
+    code, status, is_refusal = "wrong_password", 403, True
 
 
 class ProviderRefused(Rejected):
     """The OpenID provider does not vouch for this sign-in."""
 
-    code, status = "provider_refused", 403
+    code, status, is_refusal = "provider_refused", 403, True
 
 
 class NobodyHere(Forbidden):

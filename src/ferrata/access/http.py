@@ -268,6 +268,11 @@ def declared_rights(routes: Sequence[BaseRoute]) -> Iterator[tuple[RouteContext,
         yield route, said.pop()
 
 
+def note_refusal(request: Request, error: Exception) -> None:
+    """For pages that show an error themselves: if it is a refusal, it is in the audit all the same."""
+    request.app.state.note(error, request)
+
+
 def browser_of(request: Request) -> Browser:
     address = request.client.host if request.client else "unknown"
     return Browser(address, request.headers.get("user-agent", "")[:200], gate_of(request).cookies.known_browser(request))

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ferrata.access.errors import EmailTaken, ForSomebodyElse, LinkUnknown
-from ferrata.access.http import STORE_COOKIE, browser_of, gate_of, principal, public
+from ferrata.access.http import STORE_COOKIE, browser_of, gate_of, note_refusal, principal, public
 from ferrata.access.schemas import Link, Principal
 from ferrata.access.service import Access
 from ferrata.infra.errors import FerrataError, Rejected, Unauthenticated
@@ -102,6 +102,7 @@ def _joined(link: Link, response: Response) -> Response:
 def _gone(pages: Pages, request: Request, error: FerrataError) -> Response:
     if not wants_page(request):
         raise error
+    note_refusal(request, error)
     return pages.page(request, "access/link_gone.html", status_code=error.status)
 
 

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from ferrata.access.models import one_time_links as table
+from ferrata.access.models import tokens
 from ferrata.access.schemas import Link, Purpose
 
 
@@ -60,8 +61,9 @@ def withdraw_older(connection: Connection, link: Link) -> None:
 
 
 def withdraw_made_by(connection: Connection, person_id: str, store_id: str | None, at: datetime) -> None:
-    """What this person has made, in one store or everywhere."""
-    made = update(table).where(table.c.made_by == person_id, _OPEN)
+    """What this person has made, also with a token of theirs, in one store or everywhere."""
+    their_tokens = select(tokens.c.id).where(tokens.c.made_by == person_id)
+    made = update(table).where(or_(table.c.made_by == person_id, table.c.made_by.in_(their_tokens)), _OPEN)
     connection.execute((made.where(table.c.store_id == store_id) if store_id else made).values(withdrawn_at=at))
 
 

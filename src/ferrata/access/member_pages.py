@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ferrata.access.documents import rights_named
-from ferrata.access.http import needs, store_of
+from ferrata.access.http import needs, note_refusal, store_of
 from ferrata.access.revealed import Revealed
 from ferrata.access.roles import EVERYWHERE, SAID, level_for, right_named
 from ferrata.access.schemas import STORE_RIGHTS, Principal, Right, StoreRole
@@ -62,6 +62,7 @@ def _add_members(routes: APIRouter, pages: Pages, access: Access, *, clock: Cloc
         try:
             made = await access.invitations.invite(await store_of(request), email, role, by=who)
         except Rejected as error:
+            note_refusal(request, error)
             return await members_page(request, who, error.status, _faults(error, "email"), email)
         return revealed.redirect(MEMBERS, who, {"email": made.link.email, "url": address + made.path})
 
@@ -104,6 +105,7 @@ def _add_member(routes: APIRouter, pages: Pages, access: Access) -> None:
         except NotFound:
             raise
         except Rejected as error:
+            note_refusal(request, error)
             return await member_page(request, who, person_id, error.status, _faults(error, "role"))
         return redirect_saying(MEMBERS, Flash(f"{member.name} is {member.role} from now on."))
 
@@ -114,6 +116,7 @@ def _add_member(routes: APIRouter, pages: Pages, access: Access) -> None:
         except NotFound:
             raise
         except Rejected as error:
+            note_refusal(request, error)
             return await member_page(request, who, person_id, error.status, _faults(error, "remove"))
         return redirect_saying(MEMBERS, Flash(f"{member.name} has no role in this store any more."))
 
@@ -162,6 +165,7 @@ def _add_roles(routes: APIRouter, pages: Pages, access: Access) -> None:
             else:
                 await access.roles.create(store_id, entered.name, entered.rights, number, by=who)
         except Rejected as error:
+            note_refusal(request, error)
             return await roles_page(request, who, error.status, _faults(error, "name"), entered)
         return redirect_saying(ROLES, Flash(f"The role {entered.name} holds {len(entered.rights)} rights from now on."))
 
@@ -172,6 +176,7 @@ def _add_roles(routes: APIRouter, pages: Pages, access: Access) -> None:
         except NotFound:
             raise
         except Rejected as error:
+            note_refusal(request, error)
             return await roles_page(request, who, error.status, _faults(error, "name"))
         return redirect_saying(ROLES, Flash(f"The role {role} is removed."))
 

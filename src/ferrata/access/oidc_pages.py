@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ferrata.access.errors import NobodyHere, ProviderRefused, ProviderUnavailable, TooManyGuesses
-from ferrata.access.http import browser_of, gate_of, public
+from ferrata.access.http import browser_of, gate_of, note_refusal, public
 from ferrata.access.oidc import BEGIN, CALLBACK, GOOD_FOR, Oidc
 from ferrata.access.pages import FIRST_PAGE, HOME
 from ferrata.access.schemas import Role
@@ -28,6 +28,7 @@ def router(pages: Pages, oidc: Oidc | None, *, secure: bool) -> APIRouter:
     def told(request: Request, error: FerrataError) -> Response:
         if not wants_page(request):
             raise error
+        note_refusal(request, error)
         values = {"next": HOME, "email": "", "error": error.message, "provider": configured().registration.name}
         return pages.page(request, "access/sign_in.html", status_code=error.status, **values)
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ferrata.access.errors import NotSignedIn, SetupTokenUnknown, TooManyGuesses
-from ferrata.access.http import browser_of, gate_of, principal, public
+from ferrata.access.http import browser_of, gate_of, note_refusal, principal, public
 from ferrata.access.schemas import Role, SignedIn
 from ferrata.access.service import Access
 from ferrata.infra.errors import Rejected, Unauthenticated
@@ -79,6 +79,7 @@ def router(pages: Pages, access: Access, provider: str | None = None) -> APIRout
         try:
             await access.first_administrator.create(token, email, name, password, address=browser.address)
         except Rejected as error:
+            note_refusal(request, error)
             errors = {problem.path: problem.message for problem in error.problems}
             if isinstance(error, SetupTokenUnknown | TooManyGuesses):
                 errors["token"] = error.message

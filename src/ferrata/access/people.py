@@ -1,6 +1,7 @@
 """People: made by somebody who may, given a role, given a new password, removed. Every change of these ends their sessions."""
 
 import re
+from datetime import datetime
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -8,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from ferrata.access import link_store, member_store, store, token_store
 from ferrata.access.errors import EmailTaken, LastAdministrator, LastOwner
 from ferrata.access.passwords import Passwords, check_strength
-from ferrata.access.schemas import Person, Purpose, Role
+from ferrata.access.schemas import Person, Purpose, Right, Role, Token
 from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
 from ferrata.infra.database import Database
@@ -118,16 +119,22 @@ class People:
     async def set_role(self, person_id: str, role: Role, *, actor: Actor) -> None:
         """Give a person another role; they sign in again.
 
+        Tokens that they made and that may do more than they may now are revoked, and their open invitations withdrawn.
+
         Raises:
             NotFound: nobody has this id.
             LastAdministrator: nobody could manage Ferrata any more.
         """
 
+        now = self._clock.now()
+
         def work(connection: Connection) -> None:
             person = self._changeable(connection, person_id, stays=role is Role.ADMINISTRATOR)
             store.set_role(connection, person.id, role)
             store.end_sessions_of(connection, person.id)
-            before, after = {"role": person.role}, {"role": role}
+            link_store.withdraw_made_by(connection, person.id, None, now)
+            revoked = _revoke_beyond(connection, person.id, role, now)
+            before, after = {"role": person.role}, {"role": role} | ({"revoked_tokens": revoked} if revoked else {})
             self._audit.record(connection, actor, "access.role_changed", f"person/{person.id}", before=before, after=after)
 
         await self._database.write(work)
@@ -169,3 +176,19 @@ class People:
     def _end_everything(self, connection: Connection, person: Person) -> None:
         store.end_sessions_of(connection, person.id)
         store.forget_browsers_of(connection, person.id)
+
+
+def _revoke_beyond(connection: Connection, person_id: str, role: Role, now: datetime) -> list[str]:
+    """Revoke the tokens that this person made and could not make with this role; their names."""
+    seats = member_store.seats_of(connection, person_id)
+
+    def could_make(token: Token) -> bool:
+        if token.store_id is None:
+            return Right.ACCESS_MANAGE in role.rights and token.rights <= role.rights
+        seat = seats.get(token.store_id)
+        return token.rights <= role.rights | (seat.effective if seat else frozenset())
+
+    beyond = [token for token in token_store.good_made_by(connection, person_id, None) if not could_make(token)]
+    for token in beyond:
+        token_store.revoke(connection, token.id, now)
+    return [token.name for token in beyond]

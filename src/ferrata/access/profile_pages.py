@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Form
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ferrata.access.http import known
+from ferrata.access.http import known, note_refusal
 from ferrata.access.schemas import Principal
 from ferrata.access.service import Access
 from ferrata.infra.errors import Forbidden, Rejected
@@ -45,6 +45,7 @@ def router(pages: Pages, access: Access) -> APIRouter:
         except Forbidden:
             raise
         except Rejected as error:
+            note_refusal(request, error)
             return await profile_page(request, who, error.status, error)
         return redirect_saying(PROFILE, Flash("Your password is changed. You are signed out everywhere but here."))
 

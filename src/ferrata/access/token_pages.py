@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Form
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ferrata.access.http import needs, store_of
+from ferrata.access.http import needs, note_refusal, store_of
 from ferrata.access.rank import check_may_scope
 from ferrata.access.revealed import Revealed
 from ferrata.access.schemas import ALL_RIGHTS, STORE_RIGHTS, STORE_TOKEN, CreatedToken, Principal, Right, Token, rights_of
@@ -101,6 +101,7 @@ def router(pages: Pages, access: Access, clock: Clock, revealed: Revealed) -> AP
                 name, actor=who.actor, store_id=store_id, rights=rights, expires_at=_end(days, clock)
             )
         except Rejected as error:
+            note_refusal(request, error)
             return await tokens_page(request, who, error.status, entered, _faults(error))
         return shown_next(who, created)
 

@@ -60,16 +60,16 @@ class Tokens:
         now = self._clock.now()
         _check(name, rights, expires_at, now)
         secret = self._make_secret()
-        made_by = actor.id if actor.kind == "person" else None
-        token = Token(new_id(now), name.strip(), secret[:8], store_id, rights, now, expires_at, None, None, made_by)
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> Token:
+            made_by = _person_behind(connection, actor)
+            token = Token(new_id(now), name.strip(), secret[:8], store_id, rights, now, expires_at, None, None, made_by)
             store.add(connection, token, digest(secret))
             after = {"name": token.name, "hint": token.hint, "rights": sorted(rights), "expires_at": expires_at}
             self._audit.record(connection, actor, "access.key_created", f"token/{token.id}", store_id=store_id, after=after)
+            return token
 
-        await self._database.write(work)
-        return CreatedToken(token, secret)
+        return CreatedToken(await self._database.write(work), secret)
 
     async def authenticate(self, secret: str) -> Principal | None:
         """Who holds this secret; None if nobody does any more. A revocation is seen within 2 s by every process."""
@@ -132,7 +132,7 @@ class Tokens:
             old = store.by_id(connection, token_id)
             if old is None or old.revoked_at or (old.expires_at and old.expires_at <= now):
                 raise NotFound("There is no such token that is still good.")
-            made_by = actor.id if actor.kind == "person" else None
+            made_by = _person_behind(connection, actor)
             fresh = replace(old, id=new_id(now), hint=secret[:8], created_at=now, used_at=None, made_by=made_by)
             store.add(connection, fresh, digest(secret))
             end = min(now + keep_old, old.expires_at or now + keep_old)
@@ -169,6 +169,14 @@ class Tokens:
             await self._database.write(lambda connection: store.note_use(connection, token.id, now))
         except StorageUnavailable as error:
             log.warning("access.use_not_noted", token_id=token.id, error=error.message)
+
+
+def _person_behind(connection: Connection, actor: Actor) -> str | None:
+    """Who may know what this actor was given: a person, also one who made it with a token of theirs."""
+    if actor.kind == "token":
+        token = store.by_id(connection, actor.id)
+        return token.made_by if token else None
+    return actor.id if actor.kind == "person" else None
 
 
 def _check(name: str, rights: frozenset[Right], expires_at: datetime | None, now: datetime) -> None:

@@ -19,7 +19,7 @@ class StateUnknown(Rejected):
     """This answer of Klaviyo belongs to no connecting that is under way: it was used before, is too old, or was never begun
     here. Nothing was changed; begin again."""
 
-    code = "oauth_state_unknown"
+    code, is_refusal = "oauth_state_unknown", True
 
 
 class StateForeign(Forbidden):

@@ -7,10 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ferrata.access.errors import OtherStore
-from ferrata.access.http import known, needs
+from ferrata.access.http import known, needs, note_refusal
 from ferrata.access.schemas import Principal, Right
 from ferrata.connections.oauth_app import CALLBACK
-from ferrata.connections.oauth_errors import NeedsPerson, NotByOAuth
+from ferrata.connections.oauth_errors import NeedsPerson, NotByOAuth, StateUnknown
 from ferrata.connections.oauth_service import OAuth, Returned, Who
 from ferrata.connections.service import Connections
 from ferrata.infra.errors import FerrataError, Forbidden
@@ -85,6 +85,8 @@ def router(pages: Pages, oauth: OAuth, connections: Connections) -> APIRouter:
         try:
             start = await oauth.take_back(returned, person)
         except FerrataError as refused:
+            if isinstance(refused, StateUnknown):  # of the others the room itself has kept a record
+                note_refusal(request, refused)
             return pages.page(request, "connections/oauth_refused.html", status_code=refused.status, error=refused.message)
         try:
             connection = await oauth.complete(start, returned, person, allowed=lambda: require_managing(who, start.store_id))

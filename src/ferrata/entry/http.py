@@ -97,6 +97,7 @@ def create_app(wiring: Wiring) -> Application:
     events = events_api.router(wiring.events, wiring.clock, wait_seconds=wiring.settings.accept_wait_ms / 1000)
     _include_rooms(app, wiring, events)
     note = Noting(wiring.audit, wiring.clock)
+    app.state.note = note
     tell = Teller(wiring.pages, note)
     tell.attach(app)
     _wrap(app, wiring, tell, note, events)

@@ -14,7 +14,19 @@ from urllib.parse import SplitResult, urlsplit
 
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-_TRANSLATED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))  # IPv4 behind a NAT64
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # IPv4 behind a NAT64
+_NOT_PUBLIC = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "192.0.0.0/24",  # a provider's own services, metadata among them
+        "192.88.99.0/24",  # relays of 6to4, which nobody runs any more
+        "168.63.129.16/32",  # a provider's wire server, though the address looks public
+        "64:ff9b:1::/48",  # a network's own NAT64: where in it the IPv4 address stands is its own business
+        "fec0::/10",  # site-local
+        "3fff::/20",  # for documentation
+    )
+)
+"""Besides what the standard library knows, which depends on its version."""
 LONGEST = 2048
 
 
@@ -85,10 +97,12 @@ def is_public(address: Address) -> bool:
     """Whether this is somewhere on the public internet, whatever it is wrapped in."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is None and any(address in network for network in _TRANSLATED):
+        if inner is None and address in _TRANSLATED:
             inner = IPv4Address(int(address) & 0xFFFF_FFFF)
         if inner is not None:
             return is_public(inner)
+    if any(address.version == network.version and address in network for network in _NOT_PUBLIC):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
