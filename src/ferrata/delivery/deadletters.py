@@ -8,10 +8,14 @@ from sqlalchemy import ColumnElement, Connection, func, literal_column, select, 
 from ferrata.delivery import books
 from ferrata.delivery.families import FAMILIES
 from ferrata.delivery.models import deliveries
-from ferrata.delivery.schemas import Change, DeadGroup, DeadLetter, Family, Filter, LaneKey, State
+from ferrata.delivery.schemas import Change, DeadGroup, DeadLetter, Deliver, Family, Filter, LaneKey, State
 from ferrata.infra.paging import Page, make_cursor, read_cursor
 
 EXAMPLES = 5
+_BACK = {
+    "state": State.WAITING.value, "alone": True, "finished_at": None, "next_at": None, "form": "", "turns": 0,
+    "reason_code": "replayed", "reason_pointer": None,
+}  # fmt: skip
 
 _COLUMNS = (
     deliveries.c.family, deliveries.c.subject_json, deliveries.c.id, deliveries.c.person, deliveries.c.unique_id,
@@ -87,14 +91,18 @@ def replay(connection: Connection, filter_: Filter) -> tuple[int, set[LaneKey]]:
     which = (*_matching(filter_), deliveries.c.superseded_by.is_(None))
     families = connection.execute(select(deliveries.c.family).where(*which).distinct()).scalars().all()
     replayed = connection.execute(
-        update(deliveries)
-        .where(*which)
-        .values(
-            state=State.WAITING.value, alone=True, finished_at=None, next_at=None, form="", turns=0,
-            reason_code="replayed", reason_pointer=None, reason_detail="Replayed from the dead letters.",
-        )
-    ).rowcount  # fmt: skip
+        update(deliveries).where(*which).values({**_BACK, "reason_detail": "Replayed from the dead letters."})
+    ).rowcount
     return replayed, {LaneKey(filter_.store_id, Family(family)) for family in families}
+
+
+def renew(connection: Connection, id_: str, item: Deliver) -> bool:
+    """Put one back with another content, under its own ``unique_id``: what Klaviyo refused it never had. False if it is none."""
+    which = (*_matching(Filter(item.store_id, ids=(id_,))), deliveries.c.superseded_by.is_(None))
+    content = {"person": item.person, "subject_json": item.subject_json, "profile_json": item.profile_json}
+    size = len(item.subject_json.encode()) + len(item.profile_json.encode())
+    values = {**content, "size": size, **_BACK, "reason_detail": "Mapped again after it was refused."}
+    return connection.execute(update(deliveries).where(*which).values(values)).rowcount == 1
 
 
 def discard(connection: Connection, filter_: Filter, worker: str, now: datetime) -> int:

@@ -103,6 +103,13 @@ class DeliveryService:
         dead = select(deliveries.c.id).where(deliveries.c.id.in_(ids), deliveries.c.state == State.DEAD.value)
         return set(connection.execute(dead).scalars()) if ids else set()
 
+    def renew(self, connection: Connection, id_: str, item: Deliver) -> bool:
+        """What Klaviyo has refused under that id is sent again with this content; False if nothing is dead there.
+
+        Inside the caller's transaction; say ``wake`` after its commit.
+        """
+        return deadletters.renew(connection, id_, item)
+
     def hasten(self, connection: Connection, ids: Sequence[str]) -> None:
         """Something live needs these: if they wait as history, they are live from now on."""
         outbox.hasten(connection, ids)

@@ -133,6 +133,22 @@ class Events:
         self._write(connection, new, "sources")
         return receipts
 
+    def renew(self, connection: Connection, told_again: Sequence[tuple[Frozen, Receipt]]) -> None:
+        """Of those that Klaviyo has refused, what is told now takes the place of what was told then, and is sent.
+
+        For senders whose mapping was mended. What Klaviyo has or what still waits stays, and so does what a flag holds back.
+        """
+        for frozen, receipt in told_again:
+            delivery = frozen.delivery
+            if delivery is None or delivery.held or not receipt.repeated:
+                continue
+            if self._delivery.renew(connection, receipt.event.id, delivery):
+                store.replace_event(connection, receipt.event.id, frozen.event)
+
+    def dead_ids(self, connection: Connection, ids: Sequence[str]) -> set[str]:
+        """Which of these Klaviyo has refused."""
+        return self._delivery.dead_ids(connection, ids)
+
     def wake(self, store_id: str) -> None:
         """Say, after the commit of ``keep_in``, that something new waits."""
         self._delivery.wake(store_id, Family.EVENTS)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Insert, Row, bindparam, func, select
+from sqlalchemy import Connection, Insert, Row, bindparam, func, select, update
 
 from ferrata.events.models import event_minutes, events
 from ferrata.events.schemas import Event
@@ -68,6 +68,12 @@ def insert_events(connection: Connection, new: Sequence[Event]) -> bool:
     if kept == 0 and _all_present(connection, new):
         return False  # the connection broke after the commit, and the unit ran again
     raise Overtaken
+
+
+def replace_event(connection: Connection, id_: str, by: Event) -> None:
+    """Give an event the content of another; its ids, and when it was accepted, stay."""
+    content = {name: value for name, value in msgspec.structs.asdict(by).items() if name not in ("id", "store_id", "event_id")}
+    connection.execute(update(events).where(events.c.store_id == by.store_id, events.c.id == id_).values(content))
 
 
 def _row_of(event: Event) -> tuple[Any, ...]:

@@ -20,6 +20,7 @@ from ferrata.sources.contract import Lookup, Received
 from ferrata.sources.documents import ExplanationDocument, MessageDocument, RunDocument
 from ferrata.sources.explaining import ExplainedMessage, Explanation
 from ferrata.sources.installed import installed
+from ferrata.sources.replaying import Remapping
 from ferrata.sources.schemas import Run, State, Wanted
 from ferrata.sources.service import Sources
 
@@ -159,7 +160,7 @@ def sources(opened: Opened) -> App:
             )
             replaying = desk.sources.replaying
             done = await (replaying.again(wanted, COMMAND_LINE) if yes else replaying.look(wanted))
-        said = f"{done.count:,} messages are mapped again." if yes else _would(done.count, done.looked_at, len(done.differences))
+        said = f"{done.count:,} messages are mapped again." if yes else _would(done)
         Terminal(as_json=json).answer(msgspec.to_builtins(done), said=said)
 
     for source in installed().values():
@@ -279,10 +280,10 @@ def _message_lines(message: ExplainedMessage) -> list[str]:
     return lines
 
 
-def _would(count: int, looked_at: int, different: int) -> str:
-    return (
-        f"Dry run: {count:,} messages would be mapped again. Of {looked_at:,} tried, {different:,} come out otherwise. Add --yes."
-    )
+def _would(look: Remapping) -> str:
+    tried = f"Of {look.looked_at:,} tried, {len(look.differences):,} come out otherwise"
+    dead = f", and {look.dead:,} dead letters would be replaced and sent again" if look.dead else ""
+    return f"Dry run: {look.count:,} messages would be mapped again. {tried}{dead}. Add --yes."
 
 
 def _tell(run: Run, *, json: bool) -> None:

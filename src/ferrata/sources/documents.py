@@ -230,12 +230,16 @@ class DifferenceDocument(_Document):
 
 
 class ReplayedDocument(_Document):
-    """Of `count` messages `lookedAt` were tried, and `differences` says which of these come out otherwise than before."""
+    """Of `count` messages `lookedAt` were tried, and `differences` says which of these come out otherwise than before.
+
+    `dead` of their events Klaviyo has refused; these are replaced by what comes out now, and sent again.
+    """
 
     dry_run: bool
     count: int
     looked_at: int
     differences: list[DifferenceDocument]
+    dead: int
 
     @classmethod
     def of(cls, remapping: Remapping) -> "ReplayedDocument":

@@ -54,6 +54,8 @@ class Ready:
     skipped: tuple[Skipped, ...] = ()
     learned: tuple[Learned, ...] = ()
     history: bool = False
+    again: bool = False
+    """The message was mapped before, so its mapping was mended: what Klaviyo has refused of it is replaced and sent again."""
 
     def names(self) -> set[str]:
         """What is made, each as ``title unique_id``."""
@@ -106,7 +108,11 @@ class Handover:
             Rejected: something cannot be taken; nothing may be kept of this transaction.
             Overtaken: the transaction must be rolled back and run again.
         """
-        receipts = iter(self._takers.events.keep_in(connection, [event for each in ready for event in each.events]))
+        told = [(each, event) for each in ready for event in each.events]
+        kept_now = self._takers.events.keep_in(connection, [event for _, event in told])
+        again = [(event, receipt) for (each, event), receipt in zip(told, kept_now, strict=True) if each.again]
+        self._takers.events.renew(connection, again)
+        receipts = iter(kept_now)
         for history in (False, True):
             some = [each for each in ready if each.history is history]
             if profiles := [change for each in some for change in each.profiles]:
@@ -139,6 +145,10 @@ class Handover:
                 log.exception("sources.handover_failed", store=store_id, source=kind)
                 return [Refused(f"It could not be handed over: {type(error).__name__}: {error}")]
         return [answer for each in ready for answer in self.write_each(connection, store_id, kind, [each])]
+
+    def dead_ids(self, connection: Connection, ids: Sequence[str]) -> set[str]:
+        """Which of these events Klaviyo has refused, and would be replaced if they came out again."""
+        return self._takers.events.dead_ids(connection, ids)
 
     def wake(self, store_id: str, ready: Sequence[Ready]) -> None:
         """Say, after the commit, that something new waits."""

@@ -7,7 +7,7 @@ its commit leaves everything as it was, and the same is done again; after it, th
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -164,7 +164,8 @@ def prepared(handover: Handover, kept: KeptMessage, outcome: Outcome) -> Attempt
         return Attempt(kept, outcome)
     message = kept.message
     try:
-        return Attempt(kept, outcome, handover.prepare(message.store_id, message.kind, outcome.mapped, history=message.history))
+        ready = handover.prepare(message.store_id, message.kind, outcome.mapped, history=message.history)
+        return Attempt(kept, outcome, replace(ready, again=bool(kept.made)))
     except Refused as refused:
         return Attempt(kept, Outcome(State.REFUSED, code=refused.code, reason=told(refused.message, refused.problems)))
 
@@ -199,7 +200,7 @@ def after(attempt: Attempt, made: tuple[Made, ...], version: int, now: datetime)
         reason=outcome.reason,
         version=version,
         mapped_at=now if outcome.state in (State.MAPPED, State.SKIPPED) else None,
-        made=made,
+        made=kept.made if outcome.state is State.WAITING else made,
         skipped=attempt.ready.skipped if attempt.ready else outcome.mapped.skipped,
     )
 

@@ -36,12 +36,16 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Remapping(msgspec.Struct, frozen=True):
-    """``count`` messages are, or would be, mapped again; of them ``looked_at`` were tried, and these come out otherwise."""
+    """``count`` messages are, or would be, mapped again; of them ``looked_at`` were tried, and these come out otherwise.
+
+    ``dead``: so many events of those that were tried Klaviyo has refused. What comes out now replaces them and is sent.
+    """
 
     dry_run: bool
     count: int
     looked_at: int = 0
     differences: tuple[Difference, ...] = ()
+    dead: int = 0
 
 
 class Replaying:
@@ -58,7 +62,9 @@ class Replaying:
         await self._tools.handover.fresh()
         tried = [each for each in found if not each.envelope]
         differences = [await self._difference(configuration, kept) for kept in tried]
-        return Remapping(True, count, len(tried), tuple(each for each in differences if each))
+        made = [made.id for kept in tried for made in kept.made if made.what == "event" and made.id]
+        dead = await self._tools.database.read(lambda connection: self._tools.handover.dead_ids(connection, made))
+        return Remapping(True, count, len(tried), tuple(each for each in differences if each), len(dead))
 
     async def again(self, wanted: Wanted, actor: Actor) -> Remapping:
         """Let these wait again, to be mapped in their order; deliveries kept apart are opened as if they had been verified.
