@@ -92,8 +92,8 @@ def _methods_of(request: Request) -> list[str]:
     """What this address takes, by all the routes that stand at it: the framework names those of the first alone."""
     path = request.scope["path"]
     standing = [route for route in iter_route_contexts(request.app.routes) if route.path_regex.match(path)]
-    places = min((route.path.count("{") for route in standing), default=0)
-    own = [route for route in standing if route.path.count("{") == places]  # /events/bulk is not an event's id
+    places = min(((route.path or "").count("{") for route in standing), default=0)
+    own = [route for route in standing if (route.path or "").count("{") == places]  # /events/bulk is not an event's id
     return sorted({method for route in own for method in route.methods or ()})
 
 
