@@ -56,7 +56,7 @@ class TestAMember:
         for chosen in ("second", "never-made"):
             owner.cookies.set("ferrata_store", chosen)
             assert (await owner.get("/dead-letters")).status_code == 200
-            assert "Default store" in (await owner.get("/ui/settings", headers={"accept": "text/html"})).text
+            assert "Default store" in (await owner.get("/ui/settings/members", headers={"accept": "text/html"})).text
 
     async def test_is_refused_from_the_next_request_on_when_removed(self, doors: Doors) -> None:
         await person(doors, "Olga", default="owner")
@@ -212,7 +212,7 @@ class TestARoleOfAStore:
         owner = await signed_in(doors, "Olga", default="owner")
         await told(await owner.post(ROLES, json={"name": "keeper", "level": level, "rights": rights}), 201)
         browser = await signed_in(doors, "Kim", default="keeper")
-        asked = await browser.get("/ui/settings/connection/disconnect")
+        asked = await browser.get("/ui/stores/default/connect/key")
         assert asked.status_code == status, asked.text
 
     async def test_cannot_exceed_its_maker_nor_concern_every_store(self, doors: Doors) -> None:

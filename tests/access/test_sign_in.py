@@ -115,15 +115,15 @@ class TestASession:
     async def test_ends_with_signing_out(self, doors: Doors) -> None:
         browser = await doors.administrator()
         cookie = browser.cookies["ferrata_session"]
-        assert (await browser.get("/ui/settings")).status_code == 200
+        assert (await browser.get("/ui/settings/members")).status_code == 200
         await browser.post("/sign-out")
-        assert (await doors.browser(cookie=f"ferrata_session={cookie}").get("/ui/settings")).status_code == 303
+        assert (await doors.browser(cookie=f"ferrata_session={cookie}").get("/ui/settings/members")).status_code == 303
 
     async def test_ends_with_another_password(self, doors: Doors) -> None:
         browser = await doors.administrator()
         person = await doors.wiring.access.people.by_email(ADMINISTRATOR)
         await doors.wiring.access.people.set_password(person, "another long password", actor=SYSTEM)
-        assert (await browser.get("/ui/settings")).status_code == 303
+        assert (await browser.get("/ui/settings/members")).status_code == 303
 
     async def test_ends_with_another_role_and_with_removal(self, doors: Doors) -> None:
         await doors.administrator()
@@ -132,20 +132,20 @@ class TestASession:
         for change in (people.set_role(reader.id, Role.READER, actor=SYSTEM), people.remove(reader.id, actor=SYSTEM)):
             browser = doors.browser()
             await browser.post("/sign-in", data={"email": reader.email, "password": PASSWORD})
-            assert (await browser.get("/ui/settings")).status_code == 200
+            assert (await browser.get("/ui/settings/members")).status_code == 200
             await change
-            assert (await browser.get("/ui/settings")).status_code == 303
+            assert (await browser.get("/ui/settings/members")).status_code == 303
 
     async def test_ends_after_a_week_without_use_and_after_thirty_days_in_any_case(self, doors: Doors, clock: MovedClock) -> None:
         browser = await doors.administrator()
         for _ in range(4):
             clock.advance(7 * 86_400 - 1)
-            assert (await browser.get("/ui/settings")).status_code == 200
+            assert (await browser.get("/ui/settings/members")).status_code == 200
         clock.advance(2 * 86_400 + 4)
-        assert (await browser.get("/ui/settings")).status_code == 303
+        assert (await browser.get("/ui/settings/members")).status_code == 303
         await browser.post("/sign-in", data=RIGHT)
         clock.advance(7 * 86_400 + 1)
-        assert (await browser.get("/ui/settings")).status_code == 303
+        assert (await browser.get("/ui/settings/members")).status_code == 303
 
     async def test_can_be_ended_from_the_page_of_people(self, doors: Doors) -> None:
         browser, other = await doors.administrator(), doors.browser()
@@ -155,8 +155,8 @@ class TestASession:
         assert all(session.id in page.text for session in sessions)
         ended = max(sessions, key=lambda session: session.id)
         assert (await browser.post(f"/ui/settings/sessions/{ended.id}/end")).status_code == 303
-        assert (await other.get("/ui/settings")).status_code == 303
-        assert (await browser.get("/ui/settings")).status_code == 200
+        assert (await other.get("/ui/settings/members")).status_code == 303
+        assert (await browser.get("/ui/settings/members")).status_code == 200
 
 
 class TestGuessing:

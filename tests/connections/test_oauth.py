@@ -281,7 +281,7 @@ class TestSecrets:
         access = [r["token"] for r in installed.sandbox.state.all("SELECT token FROM oauth_access_tokens")]
         secrets = [row["refresh_token"], *access, CLIENT_SECRET]
         headers = await installed.doors.token(Right.CONNECTIONS_READ)
-        for path in (CONNECT, "/ui/settings", "/ui/stores/default/connect/oauth"):
+        for path in (CONNECT, "/ui/stores/default/connection", "/ui/stores/default/connect/oauth"):
             seen.append(await browser.get(path))
         seen.append(await installed.doors.client.get("/api/store/default/klaviyo-oauth", headers=headers))
         assert seen[-1].json()["installation"]["accountId"] == ACCOUNT

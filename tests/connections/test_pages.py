@@ -1,4 +1,4 @@
-"""Settings, Connection, as a person uses it."""
+"""The pages of a store's connection, as a person uses them."""
 
 import re
 
@@ -14,46 +14,44 @@ from tests.doors import PASSWORD, Doors
 pytestmark = pytest.mark.anyio
 
 
-class TestTheSettingsPage:
-    async def test_leads_from_nothing_to_connected_and_back(self, doors: Doors) -> None:
+CONNECTION, KEY_STEP = "/ui/stores/default/connection", "/ui/stores/default/connect/key"
+
+
+class TestTheConnectionPage:
+    async def test_is_the_one_door_behind_settings(self, doors: Doors) -> None:
         browser = await doors.administrator()
-        assert "Not connected to Klaviyo yet" in (await browser.get("/ui/settings")).text
-        answer = await browser.post("/ui/settings/connection", data={"private_key": KEY})
-        assert answer.status_code == 303
-        page = (await browser.get("/ui/settings")).text
-        assert "Connected to Grat &amp; Gipfel" in page
-        assert KEY not in page
-        asked = (await browser.get("/ui/settings/connection/disconnect")).text
-        assert "they wait until a key is added again" in asked
-        assert (await browser.post("/ui/settings/connection/disconnect")).status_code == 303
-        assert "Not connected to Klaviyo yet" in (await browser.get("/ui/settings")).text
+        assert (await browser.get("/ui/settings")).headers["location"] == "/ui/settings/members"
+        assert 'href="/ui/settings/connection"' in (await browser.get("/ui/settings/members")).text
+        assert (await browser.get("/ui/settings/connection")).headers["location"] == CONNECTION
+        assert "Not connected to Klaviyo yet" in (await browser.get(CONNECTION)).text
+        for gone in ("/ui/settings/connection", "/ui/settings/connection/test"):
+            assert (await browser.post(gone, data={"private_key": KEY})).status_code in (404, 405)
 
     async def test_says_why_a_key_was_not_kept_and_shows_it_nowhere(self, doors: Doors, klaviyo: Klaviyo) -> None:
         browser = await doors.administrator()
         klaviyo.answers["/api/accounts"] = NOT_AUTHENTICATED
-        answer = await browser.post("/ui/settings/connection", data={"private_key": OTHER_KEY})
+        answer = await browser.post(KEY_STEP, data={"private_key": OTHER_KEY})
         assert answer.status_code == 422
         assert "Klaviyo does not accept this key" in answer.text
         assert OTHER_KEY not in answer.text
-        assert "Keep it without a test" not in answer.text
-
-    async def test_offers_to_keep_a_key_that_cannot_be_tested_now(self, doors: Doors, klaviyo: Klaviyo) -> None:
-        browser = await doors.administrator()
         klaviyo.answers["/api/accounts"] = httpx2.ConnectError("no route")
-        answer = await browser.post("/ui/settings/connection", data={"private_key": KEY})
-        assert answer.status_code == 502
-        assert "Keep it without a test" in answer.text
-        kept = await browser.post("/ui/settings/connection", data={"private_key": KEY, "without_test": "true"})
-        assert kept.status_code == 303
-        assert "Not tested yet" in (await browser.get("/ui/settings")).text
+        away = await browser.post(KEY_STEP, data={"private_key": KEY})
+        assert (away.status_code, "Klaviyo could not be asked" in away.text) == (502, True)
+
+    async def test_tells_of_a_key_that_was_kept_without_a_test(self, doors: Doors) -> None:
+        browser = await doors.administrator()
+        await doors.wiring.connections.set_private_key("default", KEY, actor=SYSTEM, test=False)
+        assert "Not tested yet" in (await browser.get(CONNECTION)).text
 
     async def test_shows_a_reader_the_state_but_no_act(self, doors: Doors) -> None:
         await doors.administrator()
         await doors.wiring.access.people.create("rita@example.com", "Rita", PASSWORD, Role.READER, actor=SYSTEM)
         browser = doors.browser()
         await browser.post("/sign-in", data={"email": "rita@example.com", "password": PASSWORD})
-        assert "Add a key" not in (await browser.get("/ui/settings")).text
-        refused = await browser.post("/ui/settings/connection", data={"private_key": KEY})
+        seen = (await browser.get(CONNECTION)).text
+        assert "Connecting needs the right connections:manage" in seen
+        assert "Connect this store" not in seen
+        refused = await browser.post(KEY_STEP, data={"private_key": KEY})
         assert refused.status_code == 403
         assert "connections:manage" in refused.text
         assert (await browser.get("/ui/settings/tokens")).status_code == 403

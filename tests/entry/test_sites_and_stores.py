@@ -29,7 +29,7 @@ class TestAnotherSite:
     async def test_makes_nobody_sign_in_or_change_anything(self, doors: Doors, headers: dict[str, str]) -> None:
         browser = await doors.administrator()
         del browser.headers["sec-fetch-site"]
-        for path, form in (("/sign-in", FORM), ("/ui/settings/connection", {"private_key": "pk_x"}), ("/sign-out", {})):
+        for path, form in (("/sign-in", FORM), ("/ui/stores/default/connect/key", {"private_key": "pk_x"}), ("/sign-out", {})):
             answer = await browser.post(path, data=form, headers=headers)
             assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
         as_text = await browser.post(
@@ -61,9 +61,9 @@ class TestAStore:
 
     async def test_is_the_one_that_was_chosen_on_the_pages(self, doors: Doors) -> None:
         await doors.wiring.connections.registry.create("second", "Zweiter Laden", actor=SYSTEM)
-        browser = await doors.administrator()
-        assert "How Default store reaches" in (await browser.get("/ui/settings")).text
+        browser, mine = await doors.administrator(), "/ui/settings/connection"
+        assert (await browser.get(mine)).headers["location"] == "/ui/stores/default/connection"
         chosen = await browser.get("/ui/stores/second/show?back=//evil.example")
         assert chosen.headers["location"] == "/ui"
-        assert "How Zweiter Laden reaches" in (await browser.get("/ui/settings")).text
+        assert (await browser.get(mine)).headers["location"] == "/ui/stores/second/connection"
         assert (await browser.get("/ui/stores/third/show")).status_code == 404

@@ -28,7 +28,7 @@ PAGES = (
     "/ui/events",
     "/ui/lanes",
     "/ui/dead-letters",
-    "/ui/settings",
+    "/ui/stores/default/connection",
     "/ui/settings/people",
     "/health",
     "/metrics",

@@ -64,4 +64,4 @@ async def test_without_a_key_the_lane_asks_for_one(keyless: Shop, page: Page) ->
     await keyless.accept(order(1))
     await keyless.visit(page, "/ui/lanes")
     await expect(page.get_by_role("article")).to_contain_text("No key yet")
-    await expect(page.get_by_role("link", name="Add a key")).to_have_attribute("href", "/ui/settings")
+    await expect(page.get_by_role("link", name="Add a key")).to_have_attribute("href", "/ui/settings/connection")

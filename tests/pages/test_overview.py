@@ -43,7 +43,7 @@ async def test_a_refused_key_comes_first_with_its_mending(shop: Shop, page: Page
     await shop.visit(page, "/ui")
     heading = page.get_by_role("heading", name="Klaviyo refuses the key: 2 events wait, none is lost")
     await expect(heading).to_be_visible()
-    await expect(page.get_by_role("link", name="Add a new key")).to_have_attribute("href", "/ui/settings")
+    await expect(page.get_by_role("link", name="Add a new key")).to_have_attribute("href", "/ui/settings/connection")
     shop.sandbox.tenants.revoke_key(DEFAULT_KEY, revoked=False)
     await page.get_by_role("button", name="Try again now").click()
     await page.goto(shop.url + "/ui")

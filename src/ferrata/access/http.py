@@ -28,7 +28,8 @@ STORE_COOKIE = "ferrata_store"
 STORE_IN_PATH = ("storePublicId", "store", "store_id")
 """A route whose path has one of these places is about the store that stands there."""
 _BEARER = HTTPBearer(auto_error=False, description="A token made with `ferrata tokens create` or under Settings, Tokens.")
-_SECRETS_IN_QUERY = frozenset({"apikey", "api_key", "token", "access_token", "key", "password"})
+_KEYS = frozenset({"apikey", "api_key", "password"})
+_SECRETS_IN_QUERY = _KEYS | {"token", "access_token", "key"}
 Endpoint = Callable[[Request], Awaitable[Response]]
 PRINCIPAL, STORE, ASKED = "ferrata.principal", "ferrata.store", "ferrata.asked_right"
 """Kept in the scope of a request: what was found out once. (``request.state`` costs more than the question.)"""
@@ -101,7 +102,8 @@ async def _authenticated(request: Request) -> Principal:
 def _refuse_secrets_in(names: Iterable[str]) -> None:
     for name in names:
         if name.lower() in _SECRETS_IN_QUERY:
-            sentence = f"{name} must not stand in the address, where logs keep it: send it as a header, and make a new one"
+            place = "in the body of a POST" if name.lower() in _KEYS else "in the Authorization header"
+            sentence = f"{name} must not stand in the address, where logs keep it: make a new one, and send that {place}"
             raise Rejected(problems=(Problem(name, sentence),))
 
 

@@ -87,7 +87,7 @@ def router(pages: Pages, access: Access, provider: str | None = None) -> APIRout
             return pages.page(request, "access/setup.html", status_code=error.status, **values)
         signed_in = await access.sign_in(email, password, browser)
         flash = Flash("You are the first administrator. Connect Klaviyo next.")
-        return _welcomed(request, signed_in, redirect_saying("/ui/settings", flash))
+        return _welcomed(request, signed_in, redirect_saying("/ui/settings/connection", flash))
 
     return routes
 

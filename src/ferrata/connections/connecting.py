@@ -18,13 +18,15 @@ from ferrata.connections.errors import (
 )
 from ferrata.connections.key_trials import KeyTrials, Trial
 from ferrata.connections.keys import Keys, fingerprint, read_key
-from ferrata.connections.metrics import MetricChoice, MetricChoices
+from ferrata.connections.metrics import NO_METRICS_SCOPE, MetricChoice, MetricChoices
 from ferrata.connections.rotation import Rotation
 from ferrata.connections.schemas import Connection, Held, Tested
 from ferrata.connections.shelf import Shelf, carried_over
 from ferrata.connections.stores import Stores
 from ferrata.infra.errors import Problem, Rejected
 from ferrata.klaviyo import PrivateKey
+
+NOT_A_METRIC = "conversionMetricId must be a metric of this account; `action: test` and ferrata connections metrics list them"
 
 
 class Connecting:
@@ -35,8 +37,8 @@ class Connecting:
         self._trials = trials
         self._rotation = rotation
 
-    async def look(self, key: str) -> Trial:
-        """What this key would connect with: account, metrics, scopes. Nothing is kept.
+    async def look(self, key: str, *, again: bool = False) -> Trial:
+        """What this key would connect with: account, metrics, scopes. Nothing is kept. ``again``: see ``KeyTrials.trial``.
 
         Raises:
             NotAKey: it cannot be one.
@@ -44,7 +46,7 @@ class Connecting:
             KeyUntested: Klaviyo cannot be asked now.
             TooManyTests: keys of this account were tested 15 times within a minute.
         """
-        return await self._trials.trial(read_key(key))
+        return await self._trials.trial(read_key(key), again=again)
 
     async def count_test(self, store_id: str) -> None:
         """Count a test of the store's own connection. Raises NotConnected, TooManyTests."""
@@ -183,7 +185,7 @@ def _chosen(metrics: MetricChoices, metric_id: str) -> MetricChoice:
     choice = metrics.find(metric_id)
     if choice is None:
         # What was given is not repeated: it may be a key that went into the wrong field.
-        sentence = "conversionMetricId must be a metric of this account; `action: test` lists them"
+        sentence = NO_METRICS_SCOPE if NO_METRICS_SCOPE in metrics.warnings else NOT_A_METRIC
         raise Rejected(problems=(Problem("conversionMetricId", sentence),))
     return choice
 

@@ -100,6 +100,6 @@ class LastStore(Conflict):
 
 
 class NotConnected(Conflict):
-    """This store has no Klaviyo key yet. Add one under Settings, or with: ferrata connections set-key"""
+    """This store is not connected to Klaviyo yet. Connect it under Stores, or with: ferrata connections set-key"""
 
     code = "not_connected"

@@ -28,7 +28,7 @@ class KeyReports:
 
     async def of_key(self, key: str) -> dict[str, Any]:
         """Raises NotAKey, KeyRefused, KeyUntested, TooManyTests."""
-        trial = await self._connections.connecting.look(key)
+        trial = await self._connections.connecting.look(key, again=True)
         return await _report(self._connections.single(read_key(key)), trial.metrics)
 
 

@@ -142,7 +142,7 @@ def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
 
 
 def _pages(wiring: Wiring) -> Iterator[APIRouter]:
-    yield connections_pages.router(wiring.pages, wiring.connections)
+    yield connections_pages.router()
     yield store_pages.router(wiring.pages, wiring.connections)
     yield connect_pages.router(wiring.pages, wiring.connections, Tickets(wiring.box, wiring.clock))
     yield connection_pages.router(wiring.pages, wiring.health.of_connections, wiring.connections)

@@ -4,7 +4,7 @@ from ferrata.infra.errors import FerrataError, Recovery
 
 
 class NoKey(FerrataError):
-    """This store has no Klaviyo key yet. Add one under Settings, or with: ferrata connections set-key"""
+    """This store is not connected to Klaviyo yet. Connect it under Stores, or with: ferrata connections set-key"""
 
     code, status, recovery = "not_connected", 503, Recovery.RECONNECT
 
