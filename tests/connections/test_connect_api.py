@@ -210,6 +210,13 @@ class TestConnecting:
         seen = answer.json()["store"]["klaviyo_integration"]
         assert (seen["conversion_metric_id"], seen["apiKey"]) == ("m1", f"pk_…{OTHER_KEY[-4:]}")
         assert [key["hint"] for key in seen["retiring"]] == [f"…{KEY[-4:]}"]
+        assert answer.json()["warnings"] == []
+
+    async def test_tells_what_a_new_key_may_not_do(self, owner: Caller, shop: Klaviyo) -> None:
+        await owner.post(CONNECT, {"apiKey": KEY, "conversionMetricId": "m1"})
+        shop.answers["/api/catalog-items"] = NO_PERMISSION
+        answer = (await owner.post(CONNECT + "/rotate", {"apiKey": OTHER_KEY})).json()
+        assert "catalogs:read" in answer["warnings"][0]
 
 
 class TestDisconnecting:
@@ -246,6 +253,11 @@ class TestWhatIsRefused:
         assert says in json.dumps(refused.json(), ensure_ascii=False)
         assert KEY not in refused.text
 
+    async def test_says_that_a_key_cannot_list_metrics_rather_than_that_there_is_none(self, owner: Caller, shop: Klaviyo) -> None:
+        shop.answers["/api/metrics"] = NO_PERMISSION
+        refused = await owner.post(CONNECT, {"apiKey": KEY, "conversionMetricId": "m1"})
+        assert (refused.status_code, "lacks the scope metrics:read" in refused.text) == (400, True)
+
     async def test_comes_in_the_documented_order(self, doors: Doors, owner: Caller) -> None:
         """Nobody: 401. No right, or a foreign store, there or not: 403. Unknown store: 404 to whom it may be told. Then 400."""
         client, bad = doors.client, {"content": b"{", "headers": {}}
@@ -276,6 +288,14 @@ class TestTheTestEndpoint:
         refused = await owner.get(f"{TEST}?apiKey={KEY}")
         assert refused.status_code == 400
         assert KEY not in refused.text
+        assert "in the body of a POST" in refused.text
+
+    async def test_asks_for_the_account_once_by_whoever_looks_twice(self, owner: Caller, shop: Klaviyo) -> None:
+        """Klaviyo answers that question once a second."""
+        shop.answers["/api/lists"] = page()
+        await owner.post(CONNECT, {"apiKey": KEY, "action": "test"})
+        assert (await owner.post(TEST, {"apiKey": KEY})).status_code == 200
+        assert [request.url.path for request in shop.seen].count("/api/accounts") == 1
 
     async def test_of_the_stores_own_connection_needs_one(self, owner: Caller, shop: Klaviyo, doors: Doors) -> None:
         assert (await owner.get(TEST)).status_code == 409

@@ -106,7 +106,8 @@ def _add_rotation(routes: APIRouter, connections: Connections) -> None:
         connection = await connections.connecting.rotate(store_id, key, actor=who.actor)
         kept = bodies.retiring(await connections.rotation.retiring(store_id))
         shown = bodies.completed(connection) | {"retiring": kept}
-        return {"success": True, "message": "Klaviyo key replaced", "store": {"klaviyo_integration": shown}}
+        told = {"success": True, "message": "Klaviyo key replaced", "store": {"klaviyo_integration": shown}}
+        return told | {"warnings": bodies.warnings(connection.scopes)}
 
     @routes.post(CONNECT + "/scopes", responses=REFUSALS)
     async def check_scopes(storePublicId: str, who: Keeper, store_id: Store) -> Answer:  # noqa: N803

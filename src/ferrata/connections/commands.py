@@ -196,8 +196,10 @@ def _add_keys(app: App, opened: Opened) -> None:
             connection = await service.connecting.rotate(store_id, key, actor=COMMAND_LINE)
             retiring = await service.rotation.retiring(store_id)
         until = f" Revoke {retiring[0].hint} in Klaviyo after {retiring[0].forget_at:%H:%M:%S} UTC." if retiring else ""
-        told = asdict(connection) | {"retiring": bodies.retiring(retiring)}
-        Terminal(as_json=json).answer(told, said=f"{store_id}: the key {connection.hint} is in use.{until}")
+        lacking = bodies.warnings(connection.scopes)
+        told = asdict(connection) | {"retiring": bodies.retiring(retiring), "warnings": lacking}
+        said = [f"{store_id}: the key {connection.hint} is in use.{until}", *lacking]
+        Terminal(as_json=json).answer(told, said="\n".join(said))
 
 
 def _add_metrics(app: App, opened: Opened) -> None:

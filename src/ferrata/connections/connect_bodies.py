@@ -107,15 +107,20 @@ def account(connection: Connection) -> dict[str, Any]:
 
 def looked_at(trial: Trial) -> dict[str, Any]:
     tested = trial.tested
-    lacking = what_is_missing(trial.scopes)
     return {
         "success": True,
         "action": "test",
         "account": {"id": tested.account_id, "name": tested.account_name or UNKNOWN_ACCOUNT},
         "metrics": [metric(choice) for choice in trial.metrics.all],
         "scopes": scopes(trial.scopes),
-        "warnings": [*trial.metrics.warnings, *([lacking] if lacking else [])],
+        "warnings": [*trial.metrics.warnings, *warnings(trial.scopes)],
     }
+
+
+def warnings(held: Mapping[str, Held]) -> list[str]:
+    """What does not work with these scopes."""
+    lacking = what_is_missing(held)
+    return [lacking] if lacking else []
 
 
 def metric(choice: MetricChoice) -> dict[str, Any]:

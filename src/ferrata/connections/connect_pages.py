@@ -174,11 +174,12 @@ def _add_rotation(routes: APIRouter, pages: Pages, connections: Connections) -> 
     @routes.post(CONNECT + "/rotate")
     async def rotate(request: Request, store_id: str, who: _Managing, private_key: _Text = "") -> Response:
         try:
-            await connections.connecting.rotate(store_id, private_key, actor=who.actor)
+            seen = await connections.connecting.rotate(store_id, private_key, actor=who.actor)
         except FerrataError as error:
             return await form(request, store_id, error)
         said = "The new key is in use. The old one is forgotten here once it has drained; then revoke it in Klaviyo."
-        return redirect_saying(of_store(store_id), Flash(said))
+        lacking = what_is_missing(seen.scopes)
+        return redirect_saying(of_store(store_id), Flash(f"{said} {lacking}", "parked") if lacking else Flash(said))
 
 
 def _add_end(routes: APIRouter, pages: Pages, connections: Connections) -> None:
