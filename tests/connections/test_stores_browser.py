@@ -230,11 +230,32 @@ class TestTheList:
         await expect(page.get_by_role("heading", level=1)).to_have_text("Connect Shop Seven")
 
 
-async def _metrics(place: Place) -> None:
+async def _metrics(place: Place, *names: str) -> None:
     """Klaviyo makes a metric with its first event."""
     client = place.doors.wiring.connections.single(PrivateKey(DEFAULT_KEY))
-    for name in ("Placed Order", "Viewed Product"):
+    for name in names or ("Placed Order", "Viewed Product"):
         metric = {"data": {"type": "metric", "attributes": {"name": name}}}
         profile = {"data": {"type": "profile", "attributes": {"email": "a@shop.example.net"}}}
         event = {"type": "event", "attributes": {"properties": {}, "metric": metric, "profile": profile}}
         assert (await client.send("POST /api/events", json.dumps({"data": event}).encode())).is_accepted
+
+
+class TestAPhone:
+    async def test_has_room_for_a_long_name_every_page_and_every_metric(self, page: Page, place: Place) -> None:
+        await place.doors.wiring.connections.registry.create("long", "Mountain shop with a rather long name", actor=SYSTEM)
+        await place.doors.wiring.connections.set_private_key("long", DEFAULT_KEY, actor=SYSTEM)
+        await _metrics(place, *(f"Metric {number} with a name that needs two lines" for number in range(16)))
+        await sign_in(page, place)
+        await page.set_viewport_size({"width": 360, "height": 800})
+        await page.goto(place.url + "/ui/stores/long/connect/metric")
+        assert await overflows_sideways(page) == []
+        cut_off = "all => all.filter(row => row.scrollHeight > row.clientHeight + 1).length"
+        assert await page.locator(".f-choice").evaluate_all(cut_off) == 0
+        bar = page.get_by_role("navigation", name="Main")
+        assert await bar.evaluate("bar => bar.scrollWidth - bar.clientWidth") == 0
+        await expect(bar.get_by_role("link", name="Settings")).to_be_hidden()
+        await bar.get_by_text("More").click()
+        assert await accessibility_problems(page) == []
+        await expect(bar.get_by_role("link", name="Stores")).to_have_attribute("aria-current", "page")
+        await bar.get_by_role("link", name="Settings").click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Members")
