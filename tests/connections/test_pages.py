@@ -41,7 +41,9 @@ class TestTheConnectionPage:
     async def test_tells_of_a_key_that_was_kept_without_a_test(self, doors: Doors) -> None:
         browser = await doors.administrator()
         await doors.wiring.connections.set_private_key("default", KEY, actor=SYSTEM, test=False)
-        assert "Not tested yet" in (await browser.get(CONNECTION)).text
+        page = (await browser.get(CONNECTION)).text
+        assert "Not tested yet" in page
+        assert 'href="/ui/stores/default/connect/oauth"' in page
 
     async def test_shows_a_reader_the_state_but_no_act(self, doors: Doors) -> None:
         await doors.administrator()
