@@ -65,6 +65,8 @@ class TestASubscription:
             ({"status": "past_due"}, {"status": "active"}, "Subscription Updated"),
             ({}, {"status": "trialing"}, "Subscription Updated"),
             ({}, "rolled over", None),
+            ({}, {"items": {"object": "list", "data": [{"id": "si_1", "current_period_end": NOW}]}}, None),
+            ({}, {"items": {"object": "list", "data": [{"id": "si_1", "quantity": 3}]}}, "Subscription Downgraded"),
             ({}, {"default_payment_method": "pm_1"}, None),
             ({}, {"latest_invoice": "in_0", "metadata": {}}, None),
         ],

@@ -234,9 +234,12 @@ def _direction(subscription: Thing, before: Thing) -> Lifecycle:
 
 
 def _as_before(subscription: Thing, before: Thing) -> Thing:
-    """The subscription before the change; an older shape tells only of its one plan."""
+    """The subscription before the change; an older shape tells only of its one plan, and items may name only what has changed."""
     if items := shapes.items_of(before.get("items")):
-        return {"items": items}
+        now = {str(item.get("id")): item for item in shapes.subscription_items(subscription)}
+        return {
+            "items": [each if each.keys() & {"price", "plan"} else {**now.get(str(each.get("id")), {}), **each} for each in items]
+        }
     plan = before.get("price") or before.get("plan")
     items = shapes.subscription_items(subscription)
     quantity = before.get("quantity") or (items[0].get("quantity") if items else 1)
