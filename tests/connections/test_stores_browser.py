@@ -259,3 +259,5 @@ class TestAPhone:
         await expect(bar.get_by_role("link", name="Stores")).to_have_attribute("aria-current", "page")
         await bar.get_by_role("link", name="Settings").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text("Members")
+        tabs = page.get_by_role("navigation", name="Settings")
+        assert await tabs.evaluate("tabs => tabs.scrollWidth - tabs.clientWidth") == 0
