@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from fastapi.dependencies import models as dependency_models
 
 from ferrata.access.passwords import Passwords
 from ferrata.access.schemas import Right
@@ -82,3 +83,11 @@ async def open_doors(
             yield Doors(wiring, app, client)
     finally:
         await wiring.close()
+        _let_go()
+
+
+def _let_go() -> None:
+    """FastAPI remembers thousands of callables, and with each of them the whole application that it belonged to."""
+    for remembered in vars(dependency_models).values():
+        if hasattr(remembered, "cache_clear"):
+            remembered.cache_clear()
