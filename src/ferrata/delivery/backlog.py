@@ -5,7 +5,7 @@ beside it. Of one person nothing overtakes: where one delivery has to stay, all 
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from ferrata.delivery.families import EndpointFamily
@@ -32,19 +32,24 @@ class Room:
     history: int
 
 
-def choose(waiting: Sequence[Waiting], busy: Iterable[str], room: Room, family: EndpointFamily) -> Choice:
-    """Divide ``waiting`` (in order) between a bulk job and single sends; ``busy`` persons have something under way."""
+def choose(
+    waiting: Sequence[Waiting], busy: Iterable[str], room: Room, family: EndpointFamily, unsent: Set[str] = frozenset()
+) -> Choice:
+    """Divide ``waiting`` (in order) between a bulk job and single sends; ``busy`` persons have something under way.
+
+    ``unsent``: of the persons (or things) that others need, those of whom something waits, wherever in the queue.
+    """
     held = set(busy)
-    in_bulk = _fill_bulk(waiting, held, family) if room.bulk and len(waiting) > CALM else ()
+    in_bulk = _fill_bulk(waiting, held, family, unsent) if room.bulk and len(waiting) > CALM else ()
     taken = set(in_bulk)
     held.update(delivery.person for delivery in waiting if delivery.id in taken)
-    return Choice(in_bulk, _pick_singles([delivery for delivery in waiting if delivery.id not in taken], held, room))
+    return Choice(in_bulk, _pick_singles([delivery for delivery in waiting if delivery.id not in taken], held, room, unsent))
 
 
-def _fill_bulk(waiting: Sequence[Waiting], held: set[str], family: EndpointFamily) -> tuple[str, ...]:
+def _fill_bulk(waiting: Sequence[Waiting], held: set[str], family: EndpointFamily, unsent: Set[str]) -> tuple[str, ...]:
     chosen: list[str] = []
     size = 0
-    stays = _Stays(held, waiting)
+    stays = _Stays(held, unsent)
     for delivery in waiting:
         adds = family.bulk_bytes(delivery.size)
         if len(chosen) == family.most_items or size + adds > family.most_bytes:
@@ -56,10 +61,10 @@ def _fill_bulk(waiting: Sequence[Waiting], held: set[str], family: EndpointFamil
     return tuple(chosen)
 
 
-def _pick_singles(waiting: Sequence[Waiting], held: set[str], room: Room) -> tuple[str, ...]:
+def _pick_singles(waiting: Sequence[Waiting], held: set[str], room: Room, unsent: Set[str]) -> tuple[str, ...]:
     chosen: list[str] = []
     left = {LIVE: room.live}
-    stays = _Stays(held, waiting)
+    stays = _Stays(held, unsent)
     for delivery in waiting:
         may = left.get(delivery.priority, room.history)
         if stays.keeps(delivery, fits=may > 0):
@@ -77,17 +82,21 @@ class _Stays:
     place of what stood in front.
     """
 
-    def __init__(self, persons: Iterable[str], waiting: Sequence[Waiting]) -> None:
+    def __init__(self, persons: Iterable[str], unsent: Set[str]) -> None:
         self.persons = set(persons)
-        self._unsent = {each.person for each in waiting} if any(each.after for each in waiting) else frozenset()
+        self._unsent = unsent
 
     def keeps(self, delivery: Waiting, *, fits: bool) -> bool:
         """Whether it stays: it does not fit, or one of the same person stayed before it, or what it needs waits."""
-        if fits and delivery.person not in self.persons and not (delivery.after and self._is_needed(delivery.after)):
+        if fits and delivery.person not in self.persons and not self._is_to_come(needed_by(delivery)):
             return False
         self.persons.add(delivery.person)
         return True
 
-    def _is_needed(self, after: str) -> bool:
-        needed = json.loads(after)
+    def _is_to_come(self, needed: Sequence[str]) -> bool:
         return not (self.persons.isdisjoint(needed) and self._unsent.isdisjoint(needed))
+
+
+def needed_by(delivery: Waiting) -> list[str]:
+    """Whose deliveries must have gone before this one, besides those of the same person."""
+    return json.loads(delivery.after) if delivery.after else []

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from ferrata.delivery import outbox, parking
 from ferrata.delivery.account import Account
 from ferrata.delivery.agenda import Agenda
-from ferrata.delivery.backlog import CALM, Choice, Room, choose
+from ferrata.delivery.backlog import CALM, Choice, Room, choose, needed_by
 from ferrata.delivery.families import FAMILIES
 from ferrata.delivery.request import Request
 from ferrata.delivery.schemas import LaneKey
@@ -188,12 +188,13 @@ class Lane:
         busy = self._agenda.persons
 
         def look(connection: Connection) -> tuple[Choice, int]:
-            seen = outbox.waiting(connection, self.key, limit)
-            choice = choose(seen, busy, room, self._family)
-            if len(seen) == limit and not (choice.bulk or choice.alone):
-                seen = outbox.waiting(connection, self.key, DEEP_LOOK)
-                choice = choose(seen, busy, room, self._family)
-            return choice, len(seen)
+            choice, seen = look_at(connection, limit)
+            return (choice, seen) if choice.bulk or choice.alone or seen < limit else look_at(connection, DEEP_LOOK)
+
+        def look_at(connection: Connection, most: int) -> tuple[Choice, int]:
+            seen = outbox.waiting(connection, self.key, most)
+            unsent = outbox.unsent(connection, self.key, {name for each in seen for name in needed_by(each)})
+            return choose(seen, busy, room, self._family, unsent), len(seen)
 
         try:
             return await self._tools.db.read(look)

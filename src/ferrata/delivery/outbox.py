@@ -87,6 +87,15 @@ def waiting(connection: Connection, key: LaneKey, limit: int) -> list[Waiting]:
     return [Waiting(*row) for row in statements.WAITING.rows(connection, key.store_id, key.family.value, limit)]
 
 
+def unsent(connection: Connection, key: LaneKey, persons: set[str]) -> set[str]:
+    """Those of these persons (or things) of whom something waits in this lane."""
+    if not persons:
+        return set()
+    query = select(deliveries.c.person).where(*_in_state(key, State.WAITING), deliveries.c.person.in_(sorted(persons)))
+    # Said once more as a literal, so that the partial index of everything but events serves.
+    return set(connection.execute(query.where(deliveries.c.family != literal_column("'events'")).distinct()).scalars())
+
+
 def claim_alone(connection: Connection, key: LaneKey, ids: Sequence[str]) -> list[Request]:
     """Claim waiting deliveries for single sends. From here on they are never put into a new batch."""
     statements.CLAIM_ALONE.run(connection, ids)
