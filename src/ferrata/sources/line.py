@@ -95,11 +95,13 @@ class Line:
                 failures += attempt.outcome.code == store.AWAY
                 return attempt
 
-        return [*await asyncio.gather(*(one(kept) for kept in found))]
+        mapped = await asyncio.gather(*(one(kept) for kept in found))
+        # Whoever was mapped first: what is made of a message gets its id, and with it its turn, in the order of the messages.
+        return [attempt and readied(self._tools, attempt) for attempt in mapped]
 
     async def _attempt(self, configuration: Configuration, kept: KeptMessage, answers: Answers) -> Attempt:
         try:
-            return await attempt(self._tools, configuration, kept, answers)
+            return await mapped(self._tools, configuration, kept, answers)
         except Later as later:
             return Attempt(kept, Outcome(State.WAITING, code=store.AWAY, reason=later.message, seconds=later.seconds))
 
@@ -137,7 +139,12 @@ class Line:
 
 
 async def attempt(tools: Tools, configuration: Configuration, kept: KeptMessage, answers: Answers) -> Attempt:
-    """Look up, map and prepare one message. Whatever is wrong with it or with the code for it refuses it and no other.
+    """Look up, map and prepare one message: ``mapped`` and ``readied``."""
+    return readied(tools, await mapped(tools, configuration, kept, answers))
+
+
+async def mapped(tools: Tools, configuration: Configuration, kept: KeptMessage, answers: Answers) -> Attempt:
+    """Look up and map one message. Whatever is wrong with it or with the code for it refuses it and no other.
 
     Raises:
         Later: the source's API cannot be asked now.
@@ -148,14 +155,29 @@ async def attempt(tools: Tools, configuration: Configuration, kept: KeptMessage,
         looked_up = await look_up_all(configuration, message, tools.readers, answers)
         outcome = outcome_of(configuration, message, looked_up)
         answers.learn(outcome.mapped.learned)
-        return prepared(tools.handover, kept, outcome)
+        return Attempt(kept, outcome)
     except Refused as refused:
         return Attempt(kept, Outcome(State.REFUSED, code=refused.code, reason=told(refused.message, refused.problems)))
     except FerrataError:
         raise
-    except Exception as error:
-        log.exception("sources.cannot_map", store=message.store_id, source=message.kind, message=message.message_id)
-        return Attempt(kept, Outcome(State.REFUSED, code="mapper_failed", reason=f"{type(error).__name__}: {error}"))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the fault of this message, and told
+        return _failed(kept, error)
+
+
+def readied(tools: Tools, attempt: Attempt) -> Attempt:
+    """A mapped message with what is to be handed over of it; refused as in ``mapped``."""
+    try:
+        return prepared(tools.handover, attempt.kept, attempt.outcome)
+    except FerrataError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the fault of this message, and told
+        return _failed(attempt.kept, error)
+
+
+def _failed(kept: KeptMessage, error: Exception) -> Attempt:
+    message = kept.message
+    log.error("sources.cannot_map", store=message.store_id, source=message.kind, message=message.message_id, exc_info=error)
+    return Attempt(kept, Outcome(State.REFUSED, code="mapper_failed", reason=f"{type(error).__name__}: {error}"))
 
 
 def prepared(handover: Handover, kept: KeptMessage, outcome: Outcome) -> Attempt:
