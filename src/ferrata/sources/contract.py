@@ -112,6 +112,9 @@ class Lookup(msgspec.Struct, frozen=True):
 REMEMBERED = "remembered"
 """``Lookup(REMEMBERED, "customer:cus_1")`` asks what earlier messages of this source taught, not its API: see ``Learned``."""
 
+SETTLED = "settled"
+"""``Lookup(SETTLED, "20")`` asks whether the message came at least so many seconds ago: time for a fuller one to come first."""
+
 LookedUp = Mapping[Lookup, Any]
 """What the reader answered, as decoded JSON; None where the source has no such thing (any more)."""
 

@@ -8,7 +8,7 @@ from httpx2 import AsyncBaseTransport
 from ferrata.infra.database import Database
 from ferrata.infra.errors import FerrataError, Recovery
 from ferrata.kit.clock import Clock
-from ferrata.sources.contract import REMEMBERED, Learned, LookedUp, Lookup, Message, Reader, Refused, Surroundings
+from ferrata.sources.contract import REMEMBERED, SETTLED, Learned, LookedUp, Lookup, Message, Reader, Refused, Surroundings
 from ferrata.sources.errors import Later, NoReader
 from ferrata.sources.memory_store import recall
 from ferrata.sources.schedule import UNUSABLE_SECONDS
@@ -56,6 +56,12 @@ class Readers:
         known = await self._database.read(lambda connection: recall(connection, *line, asked))
         return {each: answers.learned[each.key].value if each.key in answers.learned else known[each] for each in asked}
 
+    def settled(self, message: Message, lookups: Sequence[Lookup], answers: "Answers") -> LookedUp:
+        """The answers to those that ask whether the message is old enough; where nobody can wait, it is."""
+        age = (self._clock.now() - message.received_at).total_seconds()
+        asked = (each for each in lookups if each.what == SETTLED)
+        return {each: answers.at_once or age >= float(each.key) for each in asked}
+
     async def close(self) -> None:
         for _, reader in self._known.values():
             if reader:
@@ -65,10 +71,14 @@ class Readers:
 
 @dataclass(slots=True)
 class Answers:
-    """What was looked up for messages that are mapped together, so that nothing is asked twice, and what they teach."""
+    """What was looked up for messages that are mapped together, so that nothing is asked twice, and what they teach.
+
+    ``at_once``: no message is told to wait for a fuller one.
+    """
 
     known: dict[Lookup, object] = field(default_factory=dict)
     learned: dict[str, Learned] = field(default_factory=dict)
+    at_once: bool = False
 
     def learn(self, learned: Sequence[Learned]) -> None:
         for each in learned:
@@ -92,6 +102,7 @@ async def look_up_all(
         if not wanted:
             return found
         found.update(await readers.remembered(configuration, wanted, answers))
+        found.update(readers.settled(message, wanted, answers))
         unknown = [each for each in dict.fromkeys(wanted) if each not in answers.known and each not in found]
         if unknown:
             answers.known.update(await _asked(configuration, unknown, readers))

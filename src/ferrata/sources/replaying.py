@@ -120,7 +120,7 @@ class Replaying:
 
     async def _difference(self, configuration: Configuration, kept: KeptMessage) -> Difference | None:
         try:
-            looked_up = await look_up_all(configuration, kept.message, self._tools.readers, Answers())
+            looked_up = await look_up_all(configuration, kept.message, self._tools.readers, Answers(at_once=True))
             outcome = outcome_of(configuration, kept.message, looked_up)
         except (Later, Refused, Unreadable) as error:
             outcome = Outcome(State.WAITING if isinstance(error, Later) else State.REFUSED, reason=error.message)

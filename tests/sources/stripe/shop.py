@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ferrata.sources.contract import REMEMBERED, Lookup, Mapped, Message, Received
+from ferrata.sources.contract import REMEMBERED, SETTLED, Lookup, Mapped, Message, Received
 from ferrata.sources.stripe import SOURCE
 from ferrata.sources.stripe.settings import StripeSettings
 
@@ -244,6 +244,7 @@ class Reading:
         self.memory: dict[str, tuple[datetime, str]] = {}
         self.asked: list[Lookup] = []
         self.sent: dict[tuple[str, str], Any] = {}
+        self.settled = True
 
     def read(self, of: Thing, *, history: bool = False) -> Mapped:
         told = message(of, history=history)
@@ -252,6 +253,8 @@ class Reading:
             for lookup in new:
                 if lookup.what == REMEMBERED:
                     looked_up[lookup] = self.memory.get(lookup.key, (None, None))[1]
+                elif lookup.what == SETTLED:
+                    looked_up[lookup] = self.settled
                 else:
                     self.asked.append(lookup)
                     looked_up[lookup] = self.api.get(lookup)

@@ -131,6 +131,21 @@ class TestADelivery:
         [placed] = await stripe.events()
         assert (placed.email, await stripe.states()) == ("jane@example.com", [State.MAPPED, State.MAPPED])
 
+    async def test_gives_the_session_of_a_purchase_time_to_come_first(self, stripe: Stripe) -> None:
+        await stripe.set_up(checkout_wait_seconds=60)
+        for number in (1, 2):
+            paid = intent(id=f"pi_{number}", receipt_email="jane@example.com")
+            await stripe.post(event("payment_intent.succeeded", paid, id_=f"evt_{number}", created=now(stripe)))
+        await stripe.map()
+        assert await stripe.events() == []
+        await stripe.post(event("checkout.session.completed", session(), id_="evt_3", created=now(stripe)))
+        await stripe.map()
+        stripe.clock.advance(61)
+        await stripe.map()
+        told = [msgspec.json.decode(each.attributes or "{}") for each in await stripe.events()]
+        assert [each.get("stripe_checkout_session_id") for each in told] == ["cs_1", None]
+        assert [each["stripe_payment_intent_id"] for each in told] == ["pi_1", "pi_2"]
+
     async def test_tells_a_subscription_soon_after_its_first_invoice_names_the_person(self, stripe: Stripe) -> None:
         await stripe.set_up()
         await stripe.post(event("customer.subscription.created", subscription(), id_="evt_1", created=now(stripe)))

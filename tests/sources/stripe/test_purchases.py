@@ -8,7 +8,7 @@ import pytest
 
 from ferrata.sources.contract import Lookup
 from ferrata.sources.errors import Later, Refused
-from ferrata.sources.stripe.settings import StripeSettings
+from ferrata.sources.stripe.settings import Purchases, StripeSettings
 from tests.sources.stripe.shop import (
     LINE_ITEMS,
     NEW,
@@ -88,6 +88,49 @@ class TestACheckoutPurchase:
                 waiting = [one for one in waiting if not _is_mapped(reading, one)]
             assert waiting == []
             assert list(reading.sent) == [("Placed Order", "purchase:pi_1")]
+
+    @pytest.mark.parametrize(
+        "reference", [{}, {"payment_details": {"order_reference": "cs_1"}}], ids=["unnamed session", "named session"]
+    )
+    @BOTH
+    def test_is_told_by_its_session_whatever_comes_first(self, shape: str, reference: dict[str, Any]) -> None:
+        told = [
+            event(COMPLETED, session(shape), id_="evt_a"),
+            event(SUCCEEDED, intent(shape, receipt_email="jane@example.com", **reference), id_="evt_b"),
+            event("charge.succeeded", charge(shape), id_="evt_c"),
+        ]
+        for order in permutations(told):
+            reading = Reading()
+            reading.settled = False
+            waiting = [one for one in order if not _is_mapped(reading, one)]
+            reading.settled = True
+            assert all(_is_mapped(reading, one) for one in waiting)
+            [placed] = reading.sent.values()
+            assert placed.properties["stripe_checkout_session_id"] == "cs_1"
+
+    def test_is_told_by_its_intent_when_no_session_has_come_in_time(self) -> None:
+        reading = Reading()
+        reading.settled = False
+        succeeded = event(SUCCEEDED, intent(receipt_email="jane@example.com"))
+        with pytest.raises(Later, match="may tell more"):
+            reading.read(succeeded)
+        reading.settled = True
+        assert reading.read(succeeded).events[0].unique_id == "purchase:pi_1"
+
+    @pytest.mark.parametrize(
+        ("settings", "more"),
+        [
+            (StripeSettings(purchases=Purchases.PAYMENT_INTENTS), {}),
+            (StripeSettings(checkout_wait_seconds=0), {}),
+            (WITH_KEY, {}),
+            (StripeSettings(), {"payment_details": {"order_reference": None}}),
+        ],
+        ids=["intents alone", "no wait", "the API was asked", "the intent names no session"],
+    )
+    def test_of_an_intent_does_not_wait_where_no_session_can_tell_more(self, settings: Any, more: dict[str, Any]) -> None:
+        reading = Reading(settings)
+        reading.settled = False
+        assert reading.read(event(SUCCEEDED, intent(receipt_email="jane@example.com", **more))).events
 
     def test_is_told_in_full_by_its_intent_too_where_the_api_may_be_asked(self) -> None:
         api: dict[Lookup, Any] = {

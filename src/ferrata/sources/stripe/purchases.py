@@ -11,7 +11,7 @@ from ferrata.commerce.orders import placed
 from ferrata.commerce.properties import location_of
 from ferrata.commerce.tracked import PersonRef
 from ferrata.kit.contacts import normal_phone
-from ferrata.sources.contract import REMEMBERED, Lookup
+from ferrata.sources.contract import REMEMBERED, SETTLED, Later, Lookup
 from ferrata.sources.stripe import shapes
 from ferrata.sources.stripe.settings import Purchases
 from ferrata.sources.stripe.shapes import Thing
@@ -19,6 +19,7 @@ from ferrata.sources.stripe.telling import Telling, email_in
 
 _OF_INVOICES = ("Subscription creation", "Subscription update")
 """Stripe's own descriptions of payments for invoices, which since basil no longer name their invoice."""
+_SESSION_LOOKS_SECONDS = 5
 _PAID = ("paid", "no_payment_required")
 
 
@@ -55,6 +56,7 @@ def session_completed(telling: Telling) -> None:
         return telling.skip("Checkout session not paid yet", "checkout.session.async_payment_succeeded tells when it is")
     if telling.settings.purchases is Purchases.PAYMENT_INTENTS:
         return telling.skip("Checkout session", "purchases are told by payment intents, as the settings say")
+    telling.note((f"session_of:{purchase_id(session)}", str(session.get("id"))))
     return of_session(telling, session)
 
 
@@ -69,10 +71,36 @@ def intent_succeeded(telling: Telling) -> None:
     session = next(iter(shapes.items_of(telling.answer("session_of", telling.keyed(id_)))), None)
     if session is not None and session.get("mode") == "payment":
         return of_session(telling, session)
+    if telling.remembered(f"session_of:{id_}"):
+        return telling.skip("Payment intent", "its Checkout session, which knows more, has told of the purchase")
+    _await_session(telling, intent)
     charges = [*shapes.items_of(intent.get("charges")), shapes.thing(intent.get("latest_charge"))]
     person = telling.person(intent, *charges, customer=shapes.id_of(intent.get("customer")), purchase=id_)
     total = shapes.money(intent.get("amount_received") or intent.get("amount"), intent.get("currency"))
     return _place(telling, Purchase(intent, id_, person, total))
+
+
+def _await_session(telling: Telling, intent: Thing) -> None:
+    """Raises Later while a session that knows more of this purchase may still come."""
+    if telling.answer(SETTLED, _wait(telling)) is False:
+        raise Later(
+            f"The Checkout session of {intent.get('id')} may tell more of this purchase, so it is given a little time to come.",
+            seconds=min(_SESSION_LOOKS_SECONDS, telling.settings.checkout_wait_seconds),
+        )
+
+
+def _wait(telling: Telling) -> str:
+    return str(telling.settings.checkout_wait_seconds)
+
+
+def _may_have_session(telling: Telling, intent: Thing) -> bool:
+    """Whether the intent may be that of a Checkout session: newer ones name it as their reference, older ones do not tell."""
+    if telling.settings.purchases is not Purchases.BOTH or telling.settings.api_key is not None:
+        return False
+    if "payment_details" not in intent:
+        return telling.settings.checkout_wait_seconds > 0
+    reference = shapes.text(shapes.thing(intent.get("payment_details")).get("order_reference")) or ""
+    return reference.startswith("cs_") and telling.settings.checkout_wait_seconds > 0
 
 
 def charge_of_history(telling: Telling) -> None:
@@ -148,10 +176,14 @@ def lookups_of_payment(telling: Telling, about: Thing, *, sessions: bool) -> Seq
     """What must be known of a payment intent or a charge: its invoice, and for an intent its Checkout session."""
     intent = purchase_id(about)
     found = [Lookup(REMEMBERED, f"invoice_of:{intent}")] if "invoice" not in about else []
+    if sessions:
+        found.append(Lookup(REMEMBERED, f"session_of:{intent}"))
+        if _may_have_session(telling, about):
+            found.append(Lookup(SETTLED, _wait(telling)))
     key = telling.keyed(intent)
     if telling.settings.api_key is None or not key or not intent.startswith("pi_"):
         return found
-    if found:
+    if "invoice" not in about:
         found.append(Lookup("invoice_of", key))
     if sessions:
         found.append(Lookup("session_of", key))

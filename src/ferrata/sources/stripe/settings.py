@@ -70,6 +70,13 @@ class StripeSettings(SourceSettings):
         Purchases.BOTH,
         description="What makes a Placed Order: checkout (Checkout sessions), payment_intents, or both, each purchase once.",
     )
+    checkout_wait_seconds: int = Field(
+        20,
+        ge=0,
+        le=3600,
+        description="How long a payment intent waits for its Checkout session, which knows the products, where no API key lets "
+        "Ferrata ask for it. 0: not at all.",
+    )
     metrics: Annotated[Mapping[str, str], AfterValidator(_known_metrics)] = Field(
         {}, description="Your own names for events, by their default names."
     )
