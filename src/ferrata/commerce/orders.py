@@ -104,8 +104,12 @@ def refunded_order(order: Order, refund: Refund, terms: Terms) -> TrackedEvent:
 
 
 def refunded(order: Order, refunds: Iterable[Refund], terms: Terms) -> list[TrackedEvent]:
-    """All refunds of an order, each with its own id."""
-    return [refunded_order(order, refund, terms) for refund in refunds]
+    """All refunds of an order, each with its own id: of two that are the whole order, the first."""
+    told: dict[str, TrackedEvent] = {}
+    for refund in refunds:
+        event = refunded_order(order, refund, terms)
+        told.setdefault(event.unique_id, event)
+    return [*told.values()]
 
 
 def _ordered(order: Order, line: Line, place: int, terms: Terms) -> TrackedEvent:

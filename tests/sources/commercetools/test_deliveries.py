@@ -38,6 +38,12 @@ def _base64(text: str) -> str:
 ENVELOPES: dict[str, Any] = {
     "plain HTTP": MESSAGE,
     "Pub/Sub push": {"message": {"data": _base64(TEXT), "messageId": "1"}, "subscription": "projects/p/subscriptions/s"},
+    "Pub/Sub pull": {"receivedMessages": [{"ackId": "a", "message": {"data": _base64(TEXT), "messageId": "1"}}]},
+    "SQS as it is received": {"MessageId": "1", "ReceiptHandle": "r", "Body": TEXT},
+    "SQS by EventBridge Pipes": [{"messageId": "1", "body": TEXT, "eventSource": "aws:sqs"}],
+    "an API gateway": {"httpMethod": "POST", "body": _base64(TEXT), "isBase64Encoded": True},
+    "a text within JSON": TEXT,
+    "Pub/Sub by Eventarc": {"specversion": "1.0", "id": "1", "data": {"message": {"data": _base64(TEXT)}, "subscription": "s"}},
     "SNS": {"Type": "Notification", "TopicArn": TOPIC, "Message": TEXT},
     "SNS within SQS within Lambda": {"Records": [{"body": json.dumps({"Type": "Notification", "Message": TEXT})}]},
     "Lambda of SQS": {"Records": [{"messageId": "1", "body": TEXT}]},

@@ -61,6 +61,18 @@ class TestAnOrderThatWasPlaced:
         )
         assert (str(placed["DiscountValue"]), str(placed["Tax"])) == ("9.90", "7.98")
 
+    async def test_may_be_shipped_in_several_ways_to_several_addresses(self, mock: CommercetoolsMock) -> None:
+        order = shop.order(
+            shippingMode="Multiple",
+            shipping=[
+                {"shippingInfo": {"price": shop.money(490)}, "shippingAddress": {"city": "Berlin", "country": "DE"}},
+                {"shippingInfo": {"price": shop.money(510)}, "shippingAddress": {"city": "Wien", "country": "AT"}},
+            ],
+        )
+        found = await mapped(mock, settings(), shop.message("OrderCreated", "order", "order-1", order=order))
+        assert str(found.events[0].properties["Shipping"]) == "10.00"
+        assert found.events[0].properties["ShippingAddress"]["City"] == "Berlin"
+
     async def test_that_was_too_large_for_the_queue_is_fetched(self, mock: CommercetoolsMock) -> None:
         mock.put("orders", [shop.order()])
         found = await mapped(mock, settings(), shop.not_included("OrderCreated", "order", "order-1"))
@@ -177,6 +189,12 @@ class TestARefund:
         ]
         assert metrics(found) == [("Refunded Order", "order-1:tx-1", "10.00"), ("Refunded Order", "order-1:tx-2", "15.00")]
         assert found[1].events[0].occurred_at == datetime(2026, 11, 5, tzinfo=UTC)
+
+    async def test_of_everything_twice_is_one_in_history(self, mock: CommercetoolsMock) -> None:
+        mock.put("payments", [shop.payment(shop.transaction("t-1", 5000), shop.transaction("t-2", 5000))])
+        mock.put("orders", [shop.order(paymentInfo={"payments": [{"typeId": "payment", "id": "payment-1"}]})])
+        found = await history(mock, settings(), "orders")
+        assert [each for each in metrics(found) if each[0] == "Refunded Order"] == [("Refunded Order", "order-1", "50.00")]
 
     async def test_of_everything_has_the_orders_own_id_as_klaviyos_guide_wants(self, mock: CommercetoolsMock) -> None:
         self._paid(mock, shop.transaction("tx-1", 5000, state="Pending"))

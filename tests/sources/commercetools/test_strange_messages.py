@@ -12,7 +12,7 @@ from ferrata.sources.contract import Lookup, Refused, Unreadable
 from tests.sources.commercetools import shop
 from tests.sources.commercetools.driving import message, settings
 
-STRANGE: tuple[Any, ...] = (None, "x", ["x"], {"id": 5}, 10**30)
+STRANGE: tuple[Any, ...] = (None, "x", ["x"], {"id": 5}, 10**30, "9999-12-31T23:59:59-14:00")
 EVERYTHING = settings(
     order={
         "returns": True,

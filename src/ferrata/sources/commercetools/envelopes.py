@@ -73,6 +73,8 @@ def _inner(found: Any) -> Iterator[bytes | Unreadable]:
         yield from (msgspec.json.encode(each) for each in found)
     elif isinstance(found, dict):
         yield from _held(found)
+    elif isinstance(found, str):
+        yield found.encode()
 
 
 def _held(found: dict[str, Any]) -> Iterator[bytes | Unreadable]:
@@ -87,6 +89,10 @@ def _held(found: dict[str, Any]) -> Iterator[bytes | Unreadable]:
             yield held.encode() if isinstance(held, str) else Unreadable("This record holds no message.")
     elif isinstance(found.get("Message"), str):  # SNS
         yield found["Message"].encode()
+    elif isinstance(found.get("receivedMessages"), list):  # Pub/Sub pull
+        yield from (msgspec.json.encode(each) for each in found["receivedMessages"])
+    elif isinstance(text := found.get("body", found.get("Body")), str):  # SQS as such, by EventBridge Pipes, by an API gateway
+        yield _of_base64(text) if found.get("isBase64Encoded") is True else text.encode()
     elif "data_base64" in found:  # CloudEvents with binary data
         yield _of_base64(found["data_base64"])
     else:

@@ -11,6 +11,7 @@ from ferrata.sources.commercetools.reading import Json, listed, number, text_in
 from ferrata.sources.commercetools.settings import CommercetoolsSettings
 from ferrata.sources.contract import CatalogChange, Skipped
 
+LONGEST_SKU = 255
 PricesOf = Callable[[Json], Sequence[Json] | None]
 """The prices of a variant; None where it says nothing of prices."""
 
@@ -26,7 +27,13 @@ def variants_of(product: Json) -> list[Json]:
 
 
 def skus_of(product: Json) -> list[str]:
-    return [str(variant["sku"]) for variant in variants_of(product) if variant.get("sku")]
+    return [sku for sku in map(sku_of, variants_of(product)) if sku]
+
+
+def sku_of(variant: Json) -> str:
+    """By which Klaviyo knows the variant; empty where there is none that Klaviyo takes."""
+    sku = str(variant.get("sku") or "")
+    return sku if sku.strip() and len(sku) <= LONGEST_SKU else ""
 
 
 def changes(
@@ -52,16 +59,16 @@ def changes(
         CatalogChange(
             kind="variant",
             action="put",
-            external_id=str(variant["sku"]),
+            external_id=sku_of(variant),
             changed_at=read_at,
             attributes=about.variant(variant),
             relationships=Relationships(item=id_),
         )
         for variant in variants
-        if variant.get("sku")
+        if sku_of(variant)
     ]
     unnamed = len(variants) - len(sold)
-    skipped = [Skipped(f"{unnamed} of {len(variants)} variants", "they have no SKU")] if unnamed else []
+    skipped = [Skipped(f"{unnamed} of {len(variants)} variants", "they have no SKU that Klaviyo takes")] if unnamed else []
     if not variants:
         skipped.append(Skipped("variants", "the product has none of its own: the Modular catalogue model is not followed"))
     return (item, *sold), tuple(skipped)
@@ -81,7 +88,7 @@ class _Product:
     def variant(self, variant: Json) -> dict[str, Any]:
         channels = self._settings.product.inventory.chosen
         sold = {
-            "sku": str(variant["sku"]),
+            "sku": sku_of(variant),
             "price": self._price(variant) or 0,  # Klaviyo takes no variant without a price
             "inventory_policy": 1,
             "inventory_quantity": stock.of_variant(variant, channels),

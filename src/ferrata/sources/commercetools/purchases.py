@@ -46,12 +46,12 @@ def purchase(order: Json, products: Products, settings: CommercetoolsSettings, a
         lines=_lines(order, products, settings),
         subtotal=_subtotal(order),
         tax=_tax(order),
-        shipping=amount(within(order, "shippingInfo", "price")),
+        shipping=_sum(amount(each.get("price")) for each in _shippings(order)),
         discount=_discount(order),
         discount_codes=_codes(order),
         payment_method=_payment_method(order),
         billing_address=addresses.shown(billing),
-        shipping_address=addresses.shown(order.get("shippingAddress")),
+        shipping_address=addresses.shown(order.get("shippingAddress") or _first_address(order)),
         profile=_profile(billing, settings) if isinstance(billing, dict) else {},
         extra=_own_fields(order, settings),
     )
@@ -146,13 +146,22 @@ def _tax(order: Json) -> Money | None:
 def _discount(order: Json) -> Money | None:
     """Of the whole cart, its lines and its shipping together; None where there is none. A discounted price is a price."""
     total = amount(within(order, "discountOnTotalPrice", "discountedAmount"))
-    parts = [(1, each) for each in listed(within(order, "shippingInfo", "discountedPrice", "includedDiscounts"))]
+    parts = [(1, each) for one in _shippings(order) for each in listed(within(one, "discountedPrice", "includedDiscounts"))]
     for line in _all_lines(order):
         for some in listed(line.get("discountedPricePerQuantity")):
             included = listed(within(some, "discountedPrice", "includedDiscounts"))
             parts += [(pieces(some.get("quantity")), each) for each in included]
     found = [(number, amount(each.get("discountedAmount"))) for number, each in parts]
     return _sum((total, *(each * number for number, each in found if each is not None)))
+
+
+def _shippings(order: Json) -> list[Json]:
+    """How it is shipped: once, or in several ways to several addresses (``shippingMode`` Multiple)."""
+    return listed([order.get("shippingInfo"), *(each.get("shippingInfo") for each in listed(order.get("shipping")))])
+
+
+def _first_address(order: Json) -> Any:
+    return next((each["shippingAddress"] for each in listed(order.get("shipping")) if each.get("shippingAddress")), None)
 
 
 def _all_lines(order: Json) -> list[Json]:

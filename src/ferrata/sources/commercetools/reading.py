@@ -72,9 +72,9 @@ def instant(found: Any) -> datetime | None:
         return None
     try:
         parsed = datetime.fromisoformat(found.strip())
-    except ValueError:
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def first_instant(*found: Any) -> datetime | None:

@@ -40,6 +40,8 @@ def refunded(seen: Notification, found: Found) -> Mapped:
         return nothing("order", "it has neither customerEmail nor customerId, so it is nobody's")
     model = model_of(orders[0], found)
     refunds = [refund for refund in (_refund(each, seen, found) for each in transactions) if refund]
+    if not refunds:
+        return nothing("transaction", "it names no amount")
     return Mapped(events=tuple(commerce.refunded(model, refunds, found.terms)))
 
 
@@ -68,7 +70,10 @@ def returned(seen: Notification, found: Found) -> Mapped:
     model = model_of(order, found)
     lines = {line.id: line for line in model.lines}
     refunds = [_refund_of_item(item, lines, seen, found) for item in refunded_items]
-    return Mapped(events=tuple(commerce.refunded(model, [refund for refund in refunds if refund], found.terms)))
+    known = [refund for refund in refunds if refund]
+    if not known:
+        return nothing("return", "its returned items are no lines of the order")
+    return Mapped(events=tuple(commerce.refunded(model, known, found.terms)))
 
 
 def _refund_of_item(item: Json, lines: dict[str, Line], seen: Notification, found: Found) -> Refund | None:
