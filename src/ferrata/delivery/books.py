@@ -49,7 +49,7 @@ def write(connection: Connection, entry: Entry) -> list[Request]:
         case Action.SEPARATE | Action.HALVE:
             followers = _divide(connection, entry)
         case Action.ALONE:
-            outbox.set_free(connection, str(entry.request.batch_id), entry.now)
+            outbox.set_free(connection, entry.lane, str(entry.request.batch_id), entry.now)
             followers = []
         case Action.RETRY:
             _postpone(connection, entry)
@@ -114,17 +114,19 @@ def _attempt(entry: Entry) -> dict[str, object]:
     }
 
 
-def _mine(request: Request) -> ColumnElement[bool]:
-    if request.is_bulk:
-        return deliveries.c.batch_id == request.batch_id
-    return deliveries.c.id == request.items[0].id
+def _under_way(entry: Entry) -> tuple[ColumnElement[bool], ...]:
+    """The deliveries of this request that are not settled yet."""
+    request = entry.request
+    if request.batch_id is not None:
+        return outbox.of_batch(entry.lane, request.batch_id)
+    return deliveries.c.id == request.items[0].id, deliveries.c.state == State.SENDING.value
 
 
 def _finish(connection: Connection, entry: Entry, state: State, reason: Reason | None) -> None:
     request = entry.request
     connection.execute(
         update(deliveries)
-        .where(_mine(request), deliveries.c.state == State.SENDING.value)
+        .where(*_under_way(entry))
         .values(
             state=state.value,
             finished_at=entry.now,
@@ -158,7 +160,7 @@ def _reason_columns(reason: Reason | None) -> dict[str, str | None]:
 def _reshape(connection: Connection, entry: Entry) -> None:
     connection.execute(
         update(deliveries)
-        .where(_mine(entry.request), deliveries.c.state == State.SENDING.value)
+        .where(*_under_way(entry))
         .values(form=entry.verdict.form, turns=deliveries.c.turns + 1, attempts=deliveries.c.attempts + 1)
     )
 
@@ -216,7 +218,7 @@ def _postpone(connection: Connection, entry: Entry) -> None:
         )
     connection.execute(
         update(deliveries)
-        .where(_mine(request), deliveries.c.state == State.SENDING.value)
+        .where(*_under_way(entry))
         .values(
             attempts=deliveries.c.attempts + 1,
             next_at=entry.retry_at,

@@ -100,7 +100,7 @@ class Lane:
             parked = parking.note_lane(connection, self.key, self._account.quota_id)
             left = outbox.left_behind(connection, self.key)
             for batch_id in left.changed_batches:
-                outbox.set_free(connection, batch_id, self._tools.clock.now())
+                outbox.set_free(connection, self.key, batch_id, self._tools.clock.now())
             return parked, left
 
         self._parked, left = await self._tools.patiently(work)

@@ -82,6 +82,11 @@ def _in_state(key: LaneKey, state: State) -> tuple[ColumnElement[bool], ...]:
     return deliveries.c.store_id == key.store_id, deliveries.c.family == key.family.value, in_state(state)
 
 
+def of_batch(key: LaneKey, batch_id: str) -> tuple[ColumnElement[bool], ...]:
+    """What of a batch is not settled yet. With its lane and its state it is found in an index, without them in all there is."""
+    return *_in_state(key, State.SENDING), deliveries.c.batch_id == batch_id
+
+
 def waiting(connection: Connection, key: LaneKey, limit: int) -> list[Waiting]:
     """What waits, live first, then in the order of acceptance."""
     return [Waiting(*row) for row in statements.WAITING.rows(connection, key.store_id, key.family.value, limit)]
@@ -129,7 +134,7 @@ def freeze(
         )
         .on_conflict_do_nothing()
     )
-    statements.PUT_INTO_BATCH.many(connection, [(item.id, position, batch_id) for position, item in enumerate(items)])
+    statements.PUT_INTO_BATCH.run(connection, [item.id for item in items], batch_id)
     return request
 
 
@@ -179,8 +184,8 @@ def open_parts(connection: Connection, key: LaneKey, parent: Request) -> list[Re
 
 
 def _frozen(connection: Connection, key: LaneKey, batch: Row[Any], *, uncertain: bool) -> Request:
-    of_batch = select(deliveries.c.id).where(*_in_state(key, State.SENDING), deliveries.c.batch_id == batch.id)
-    ids = connection.execute(of_batch.order_by(deliveries.c.position)).scalars().all()
+    query = select(deliveries.c.id).where(*of_batch(key, batch.id)).order_by(deliveries.c.position)
+    ids = connection.execute(query).scalars().all()
     items = tuple(_items(connection, ids))
     return bulk(FAMILIES[key.family], items, batch.id, uncertain=uncertain, failures=batch.failures, refusals=batch.refusals)
 
@@ -205,13 +210,9 @@ def _open_batches(key: LaneKey) -> Select[Any]:
     )
 
 
-def set_free(connection: Connection, batch_id: str, now: datetime) -> None:
+def set_free(connection: Connection, key: LaneKey, batch_id: str, now: datetime) -> None:
     """Give up a batch whose items are to be sent alone."""
-    connection.execute(
-        update(deliveries)
-        .where(deliveries.c.batch_id == batch_id, deliveries.c.state == State.SENDING.value)
-        .values(state=State.WAITING.value)
-    )
+    connection.execute(update(deliveries).where(*of_batch(key, batch_id)).values(state=State.WAITING.value))
     connection.execute(update(batches).where(batches.c.id == batch_id).values(state="divided", finished_at=now))
 
 

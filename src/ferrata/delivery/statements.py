@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from ferrata.delivery.models import attempts, deliveries, delivery_minutes, lanes
 from ferrata.delivery.schemas import State
-from ferrata.infra.database.prepared import UPSERTS, Prepared, one_of
+from ferrata.infra.database.prepared import UPSERTS, Prepared, in_order, one_of
 
 
 def in_state(state: State) -> ColumnElement[bool]:
@@ -76,18 +76,24 @@ CLAIM_ALONE = Prepared(
     .values(state=State.SENDING.value, alone=True, batch_id=null(), position=null(), earlier_batches=_with_batch()),
     ["ids"],
 )
-PUT_INTO_BATCH = Prepared(
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("of"), deliveries.c.batch_id.is_distinct_from(bindparam("batch")))
-    .values(
-        state=State.SENDING.value,
-        batch_id=bindparam("batch"),
-        position=bindparam("at"),
-        alone=True,
-        earlier_batches=_with_batch(),
-    ),
-    ["of", "at", "batch"],
-)
+
+
+def _putting(engine: str) -> Executable:
+    id_, place = in_order("ids", engine)
+    return (
+        update(deliveries)
+        .where(deliveries.c.id == id_, deliveries.c.batch_id.is_distinct_from(bindparam("batch")))
+        .values(
+            state=State.SENDING.value,
+            batch_id=bindparam("batch"),
+            position=place,
+            alone=True,
+            earlier_batches=_with_batch(),
+        )
+    )
+
+
+PUT_INTO_BATCH = Prepared({engine: _putting(engine) for engine in UPSERTS}, ["ids", "batch"])
 
 TEXTS = Prepared(
     select(

@@ -10,7 +10,21 @@ from operator import itemgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import ARRAY, ColumnElement, Connection, Dialect, Executable, Select, String, Text, bindparam
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Executable,
+    Integer,
+    Select,
+    String,
+    Text,
+    bindparam,
+    cast,
+    column,
+    func,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.ext.compiler import compiles
@@ -158,3 +172,13 @@ def _of_json(element: _Listed, compiler: SQLCompiler, **options: Any) -> str:
 def one_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     """Whether a column's text is in the list that the parameter ``name`` holds: one text of SQL, however long the list."""
     return column.bool_op("IN")(_Listed(bindparam(name, type_=Texts())))
+
+
+def in_order(name: str, engine: str) -> tuple[ColumnElement[str], ColumnElement[int]]:
+    """The texts of the list that the parameter ``name`` holds, and the place of each, from 0: columns of a table to join with."""
+    texts = bindparam(name, type_=Texts())
+    if engine == "sqlite":
+        listed = func.json_each(texts).table_valued(column("key", Integer), column("value", String))
+        return listed.c.value, listed.c.key
+    listed = func.unnest(texts).table_valued(column("value", String), with_ordinality="place").render_derived()
+    return listed.c.value, cast(listed.c.place, Integer) - 1
