@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from ferrata.audit.schemas import SYSTEM
+from ferrata.commerce.tracked import PersonRef, ProfileChange
 from ferrata.delivery.models import attempts, batches, deliveries
 from ferrata.delivery.schemas import State
 from ferrata.events.models import event_minutes
@@ -109,6 +110,15 @@ class TestOrphanedProfiles:
         assert (await clean_up(shop)).counts.profiles == 0
         shop.age(2)
         assert (await clean_up(shop)).counts.profiles == 1
+
+    async def test_that_a_shop_tells_of_stay_without_any_event(self, shop: Shop) -> None:
+        told = ProfileChange(PersonRef("customer@shop.test"), {"first_name": "Ada"}, shop.clock.now(), "customer:1:1")
+        profiles = shop.doors.wiring.profiles
+        await shop.doors.wiring.database.write(lambda connection: profiles.change(connection, STORE, [told], history=False))
+        shop.age(400)
+        assert (await shop.doors.wiring.retention.statistics()).orphaned_profiles == 0
+        assert (await clean_up(shop)).counts.profiles == 0
+        assert await shop.people() == {"email:customer@shop.test"}
 
     async def test_are_counted_before_and_after(self, shop: Shop) -> None:
         await shop.doors.wiring.profiles.complete(STORE, "known@shop.test", "01ABC", ProfileAttributes())

@@ -225,6 +225,17 @@ class TestASource:
         assert (after.health, after.waiting, after.refused) == ("refusing", 0, 1)
         assert (after.last_day.kept, after.last_day.mapped, after.last_day.skipped, after.last_day.refused) == (3, 1, 1, 1)
 
+    async def test_calls_nobody_late_that_waits_for_what_another_message_tells(self, shop: Installed) -> None:
+        await shop.set_up()
+        waits = {"message": "m1", "id": "x", "type": "later", "remembers": ["go"]}
+        await shop.take(waits, {**waits, "message": "m2"})
+        await shop.map()
+        shop.clock.advance(400)
+        await shop.map()
+        stands = await shop.sources.standing("default", "shop")
+        assert (stands.health, stands.waiting, stands.expecting, stands.lag_seconds) == ("moving", 2, 2, 0)
+        assert stands.reason == "The shop has not said go yet."
+
     async def test_forgets_what_is_old_unless_it_was_refused(self, shop: Installed) -> None:
         await shop.set_up()
         await shop.take(order(1), {"message": "bad", "type": "refuse", "id": "x"})

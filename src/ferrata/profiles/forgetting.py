@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select
 
 from ferrata.profiles.models import profiles
 from ferrata.profiles.schemas import Untouched
@@ -18,9 +18,10 @@ class Forgetting:
     ) -> list[Untouched]:
         """Profiles that neither an event nor a reading of Klaviyo has changed since then, oldest first, from ``after`` on.
 
+        Not those that a shop has told of by a change: they mirror a customer of the shop, who need not have bought anything.
         Their events, if any, were all accepted before ``since``: an event touches its person's profile in its own transaction.
         """
-        conditions = [profiles.c.store_id == store_id, profiles.c.created_at < since, profiles.c.updated_at < since]
+        conditions = [profiles.c.store_id == store_id, profiles.c.created_at < since, profiles.c.updated_at < since, _only_seen()]
         if after:
             same_moment = and_(profiles.c.created_at == after.created_at, profiles.c.id > after.id)
             conditions.append(or_(profiles.c.created_at > after.created_at, same_moment))
@@ -30,7 +31,11 @@ class Forgetting:
 
     def forget_untouched(self, connection: Connection, ids: Sequence[str], since: datetime) -> int:
         """Delete these, but for those that are touched or deleted elsewhere in this very moment."""
-        untouched = (profiles.c.id.in_(ids), profiles.c.updated_at < since)
+        untouched = (profiles.c.id.in_(ids), profiles.c.updated_at < since, _only_seen())
         locked = select(profiles.c.id).where(*untouched).order_by(profiles.c.id).with_for_update(skip_locked=True)
         ours = list(connection.execute(locked).scalars())
         return connection.execute(delete(profiles).where(profiles.c.id.in_(ours))).rowcount if ours else 0
+
+
+def _only_seen() -> ColumnElement[bool]:
+    return profiles.c.changed_at.is_(None)

@@ -50,7 +50,7 @@ def sources(opened: Opened) -> App:
         """Every source that is installed, and how it stands for a store."""
         async with opened() as desk:
             found = await desk.sources.standings(await desk.connections.registry.choose(store))
-        columns = ["kind", "title", "version", "health", "waiting", "refused", "lag_seconds", "last_at", "reason"]
+        columns = ["kind", "title", "version", "health", "waiting", "expecting", "refused", "lag_seconds", "last_at", "reason"]
         Terminal(as_json=json).rows(columns, [msgspec.structs.asdict(each) for each in found], nothing="No source is installed.")
 
     @app.command

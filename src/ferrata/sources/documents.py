@@ -51,7 +51,10 @@ class CountsDocument(_Document):
 
 
 class SourceDocument(_Document):
-    """`version` null: not set up for this store. `lagSeconds` is the age of the oldest message that is not mapped yet."""
+    """`version` null: not set up for this store. `lagSeconds` is the age of the oldest message that is to be mapped now.
+
+    `expecting` of those that wait do so for what another message tells, such as an e-mail; they do not count as late.
+    """
 
     kind: str
     title: str
@@ -59,6 +62,7 @@ class SourceDocument(_Document):
     enabled: bool
     health: Health
     waiting: int
+    expecting: int
     refused: int
     lag_seconds: float
     last_at: AwareDatetime | None

@@ -7,7 +7,7 @@ its commit leaves everything as it was, and the same is done again; after it, th
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -19,7 +19,8 @@ from ferrata.infra.errors import FerrataError, Rejected
 from ferrata.infra.leases import Lease, hold
 from ferrata.kit.clock import Clock
 from ferrata.profiles.errors import Overtaken
-from ferrata.sources import alarming, counting, schedule, store
+from ferrata.sources import absence, alarming, counting, schedule, store
+from ferrata.sources.absence import Absence, Absences, needs_api
 from ferrata.sources.configurations import Configurations
 from ferrata.sources.errors import Later, Refused
 from ferrata.sources.handover import Handover, Ready
@@ -31,8 +32,6 @@ log = structlog.get_logger()
 
 AT_ONCE = 200
 LOOKUPS_AT_ONCE = 8
-FAILED_LOOKUPS = 3
-"""After so many in one step the source's API is taken to be away, and the rest is not even tried."""
 ATTEMPTS = 5
 
 
@@ -47,15 +46,17 @@ class Tools:
     handover: Handover
     worker: str
     chance: schedule.Chance
+    absences: Absences = field(default_factory=Absences)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One message, what mapping it has come to, and what is handed over of it."""
+    """One message, what mapping it has come to, and what is handed over of it. ``untried``: the API is known to be away."""
 
     kept: KeptMessage
     outcome: Outcome
     ready: Ready | None = None
+    untried: bool = False
 
 
 class Line:
@@ -79,25 +80,36 @@ class Line:
         if not found:
             return 0
         await tools.handover.fresh()
-        attempts = _in_order(found, await self._attempt_all(configuration, found))
-        return await self._settle(configuration, attempts, lease)
+        answers, away = Answers(), tools.absences.of(self.key, configuration.version)
+        attempts = _in_order(found, await self._attempt_all(configuration, found, answers, away))
+        back = answers.answered and away.waited_for
+        settled = await self._settle(configuration, attempts, lease, back=back)
+        if answers.answered:
+            away.answered()
+        return settled
 
-    async def _attempt_all(self, configuration: Configuration, found: Sequence[KeptMessage]) -> list[Attempt | None]:
-        """In the order of the messages; None for one that was not tried."""
-        places, answers, failures = asyncio.Semaphore(LOOKUPS_AT_ONCE), Answers(), 0
+    async def _attempt_all(
+        self, configuration: Configuration, found: Sequence[KeptMessage], answers: Answers, away: Absence
+    ) -> list[Attempt]:
+        """In the order of the messages. While the API is away, one asks, and the others that would are put off untried."""
+        places = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+        asks = {kept.id for kept in found if needs_api(configuration, kept.message)}
+        probe = None
+        if away.away and asks and away.may_probe(self._tools.clock.monotonic()):
+            probe = min((kept for kept in found if kept.id in asks), key=lambda kept: (kept.attempts, kept.id)).id
 
-        async def one(kept: KeptMessage) -> Attempt | None:
-            nonlocal failures
+        async def one(kept: KeptMessage) -> Attempt:
             async with places:
-                if failures >= FAILED_LOOKUPS and configuration.source.lookups(kept.message, {}, configuration.settings):
-                    return None
+                if away.away and kept.id in asks and kept.id != probe and not answers.answered:
+                    return _untried(configuration, kept)
                 attempt = await self._attempt(configuration, kept, answers)
-                failures += attempt.outcome.code == store.AWAY
+                if attempt.outcome.code == store.AWAY:
+                    away.failure(kept.id)
                 return attempt
 
         mapped = await asyncio.gather(*(one(kept) for kept in found))
         # Whoever was mapped first: what is made of a message gets its id, and with it its turn, in the order of the messages.
-        return [attempt and readied(self._tools, attempt) for attempt in mapped]
+        return [readied(self._tools, attempt) for attempt in mapped]
 
     async def _attempt(self, configuration: Configuration, kept: KeptMessage, answers: Answers) -> Attempt:
         try:
@@ -105,7 +117,8 @@ class Line:
         except Later as later:
             return Attempt(kept, Outcome(State.WAITING, code=store.AWAY, reason=later.message, seconds=later.seconds))
 
-    async def _settle(self, configuration: Configuration, attempts: Sequence[Attempt], lease: Lease | None) -> int:
+    async def _settle(self, configuration: Configuration, attempts: Sequence[Attempt], lease: Lease | None, *, back: bool) -> int:
+        """Write down what came of these. ``back``: the API has answered again, so those that wait for it may go."""
         tools = self._tools
         now = tools.clock.now()
         chances = [tools.chance() for _ in attempts]
@@ -119,9 +132,11 @@ class Line:
             for (attempt, made), chance in zip(settled, chances, strict=False):
                 marked = after(attempt, made, configuration.version, now)
                 if marked.state is State.WAITING:
-                    marked = put_off(marked, attempt.outcome.seconds, now, chance)
+                    marked = put_off(marked, attempt, now, chance)
                 store.mark(connection, marked, State.WAITING)
-            counts = tally([attempt.outcome for attempt, _ in settled])
+            if back:
+                store.release(connection, self.key)
+            counts = tally([attempt.outcome for attempt, _ in settled if not attempt.untried])
             counting.add(connection, self.key, counts, worker=tools.worker, now=now)
             if counts.refused:
                 alarming.look(connection, self.key, now)
@@ -216,7 +231,7 @@ def after(attempt: Attempt, made: tuple[Made, ...], version: int, now: datetime)
     return msgspec.structs.replace(
         kept,
         state=outcome.state,
-        attempts=kept.attempts + 1,
+        attempts=kept.attempts + (not attempt.untried),
         next_at=None,
         reason_code=outcome.code,
         reason=outcome.reason,
@@ -227,13 +242,23 @@ def after(attempt: Attempt, made: tuple[Made, ...], version: int, now: datetime)
     )
 
 
-def put_off(kept: KeptMessage, seconds: float | None, now: datetime, chance: float) -> KeptMessage:
+def put_off(kept: KeptMessage, attempt: Attempt, now: datetime, chance: float) -> KeptMessage:
     """When a message that could not be mapped yet is tried again; refused once it has waited for too long."""
     if now - kept.message.received_at > schedule.GIVE_UP_AFTER:
         reason = f"Given up after {schedule.GIVE_UP_AFTER.days} days. {kept.reason or ''}"
         return msgspec.structs.replace(kept, state=State.REFUSED, reason_code="gave_up", reason=reason)
-    wait = max(seconds or 0.0, schedule.delay(kept.attempts, lambda: chance))
+    delay = schedule.delay(max(kept.attempts, 1), lambda: chance)
+    if attempt.untried:
+        delay = absence.LONGEST_SECONDS if kept.attempts else absence.UNTRIED_SECONDS
+    elif kept.reason_code == store.AWAY:
+        delay = min(delay, absence.LONGEST_SECONDS)
+    wait = max(attempt.outcome.seconds or 0.0, delay)
     return msgspec.structs.replace(kept, next_at=now + timedelta(seconds=wait))
+
+
+def _untried(configuration: Configuration, kept: KeptMessage) -> Attempt:
+    reason = f"{configuration.source.title}'s API does not answer at the moment. This goes on as soon as it does."
+    return Attempt(kept, Outcome(State.WAITING, code=store.AWAY, reason=reason), untried=True)
 
 
 def tally(outcomes: Sequence[Outcome]) -> Counts:
@@ -246,14 +271,14 @@ def tally(outcomes: Sequence[Outcome]) -> Counts:
     )
 
 
-def _in_order(found: Sequence[KeptMessage], attempts: Sequence[Attempt | None]) -> list[Attempt]:
-    """Without those whose business key has something earlier that must wait, or was not tried."""
+def _in_order(found: Sequence[KeptMessage], attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Without those whose business key has something earlier that must wait."""
     held: set[str] = set()
     kept: list[Attempt] = []
     for message, attempt in zip(found, attempts, strict=True):
         key = message.message.business_key
-        if attempt is not None and key not in held:
+        if key not in held:
             kept.append(attempt)
-        if attempt is None or attempt.outcome.state is State.WAITING:
+        if attempt.outcome.state is State.WAITING:
             held.add(key)
     return kept

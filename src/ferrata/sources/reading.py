@@ -74,11 +74,13 @@ class Answers:
     """What was looked up for messages that are mapped together, so that nothing is asked twice, and what they teach.
 
     ``at_once``: no message is told to wait for a fuller one.
+    ``answered``: the API itself has answered one of them.
     """
 
     known: dict[Lookup, object] = field(default_factory=dict)
     learned: dict[str, Learned] = field(default_factory=dict)
     at_once: bool = False
+    answered: bool = False
 
     def learn(self, learned: Sequence[Learned]) -> None:
         for each in learned:
@@ -106,6 +108,7 @@ async def look_up_all(
         unknown = [each for each in dict.fromkeys(wanted) if each not in answers.known and each not in found]
         if unknown:
             answers.known.update(await _asked(configuration, unknown, readers))
+            answers.answered = True
         found.update({each: answers.known.get(each) for each in wanted if each not in found})
     raise Refused(f"After {MOST_ROUNDS} rounds of looking up, {configuration.source.title} still wants to know more.")
 

@@ -112,6 +112,15 @@ class LineFigures(msgspec.Struct, frozen=True):
     oldest_at: datetime | None = None
 
 
+class Backlog(msgspec.Struct, frozen=True):
+    """What waits in a line, ``expecting`` of it for what another message tells; and since when the oldest of the rest does."""
+
+    waiting: int = 0
+    expecting: int = 0
+    oldest_at: datetime | None = None
+    reason: str | None = None
+
+
 class Stuck(msgspec.Struct, frozen=True):
     """So many live messages of a line should have been mapped long ago."""
 
@@ -131,7 +140,10 @@ class Health(StrEnum):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """A source of a store as lists show it. ``lag_seconds`` is the age of the oldest message that is not mapped yet."""
+    """A source of a store as lists show it. ``lag_seconds`` is the age of the oldest message that is to be mapped now.
+
+    ``expecting`` of those that wait do so for what another message tells, such as an e-mail: nobody is late.
+    """
 
     kind: str
     title: str
@@ -139,6 +151,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool
     health: Health
     waiting: int
+    expecting: int
     refused: int
     lag_seconds: float
     last_at: datetime | None

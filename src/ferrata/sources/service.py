@@ -34,6 +34,7 @@ from ferrata.sources.reading import Readers
 from ferrata.sources.receiving import NO_STORE, Reception
 from ferrata.sources.replaying import Replaying
 from ferrata.sources.schemas import (
+    Backlog,
     Counts,
     Health,
     KeptMessage,
@@ -148,23 +149,22 @@ class Sources:
             configuration = await self.configurations.find(store_id, source.kind)
         except Rejected as error:
             configuration, reason = None, error.message
-        waiting, oldest, last, refused, counts, why = await self._database.read(
-            lambda connection: _figures(connection, line, now)
-        )
-        lag = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
+        backlog, last, refused, counts = await self._database.read(lambda connection: _figures(connection, line, now))
+        lag = max(0.0, (now - backlog.oldest_at).total_seconds()) if backlog.oldest_at else 0.0
         enabled = configuration is not None and configuration.enabled
         return Standing(
             kind=source.kind,
             title=source.title,
             version=configuration.version if configuration else None,
             enabled=enabled,
-            health=_health(enabled=enabled, waiting=waiting, lag=lag, refused=counts.refused, last=last is not None),
-            waiting=waiting,
+            health=_health(enabled=enabled, lag=lag, refused=counts.refused, came=last is not None),
+            waiting=backlog.waiting,
+            expecting=backlog.expecting,
             refused=refused,
             lag_seconds=lag,
             last_at=last,
             last_day=counts,
-            reason=reason or why,
+            reason=reason or backlog.reason,
         )
 
     async def figures(self) -> dict[LineKey, LineFigures]:
@@ -300,23 +300,20 @@ class Sources:
         return NO_STORE
 
 
-def _figures(
-    connection: Connection, line: LineKey, now: datetime
-) -> tuple[int, datetime | None, datetime | None, int, Counts, str | None]:
-    waiting, oldest, why = store.oldest_waiting(connection, line)
+def _figures(connection: Connection, line: LineKey, now: datetime) -> tuple[Backlog, datetime | None, int, Counts]:
     refused = store.count(connection, Wanted(store_id=line.store_id, kind=line.kind, states=(State.REFUSED,)))
     last, counts = store.last_at(connection, line), counting.since(connection, line, now - timedelta(days=1))
-    return waiting, oldest, last, refused, counts, why
+    return store.backlog(connection, line, now), last, refused, counts
 
 
-def _health(*, enabled: bool, waiting: int, lag: float, refused: int, last: bool) -> Health:
+def _health(*, enabled: bool, lag: float, refused: int, came: bool) -> Health:
     if not enabled:
         return Health.OFF
-    if waiting and lag > LATE_AFTER_SECONDS:
+    if lag > LATE_AFTER_SECONDS:
         return Health.LATE
     if refused:
         return Health.REFUSING
-    return Health.MOVING if waiting or last else Health.QUIET
+    return Health.MOVING if came else Health.QUIET
 
 
 def _backfill_of(source: Source, name: str) -> Backfill:

@@ -13,7 +13,7 @@ from ferrata.infra.paging import Page, make_cursor, read_cursor
 from ferrata.kit.ids import first_id_at
 from ferrata.sources.contract import Message, Skipped
 from ferrata.sources.models import source_messages as messages
-from ferrata.sources.schemas import KeptMessage, LineKey, Made, State, Wanted
+from ferrata.sources.schemas import Backlog, KeptMessage, LineKey, Made, State, Wanted
 
 REASON_CHARACTERS = 2_000
 AWAY = "source_away"
@@ -139,14 +139,19 @@ def stuck(connection: Connection, before: datetime, now: datetime) -> list[tuple
     They came before that instant, and either could be mapped now or wait for the API of their source. What waits for another
     message is not stuck.
     """
-    due_now = or_(messages.c.next_at.is_(None), messages.c.next_at <= now)
     late = (_waits(), messages.c.history.is_(False), messages.c.received_at < before)
     query = (
         select(messages.c.store_id, messages.c.kind, func.count(), func.min(messages.c.received_at))
-        .where(*late, or_(messages.c.reason_code == AWAY, due_now & ~_held(now)))
+        .where(*late, _could_go(now))
         .group_by(messages.c.store_id, messages.c.kind)
     )
     return [(LineKey(store_id, kind), count, oldest) for store_id, kind, count, oldest in connection.execute(query)]
+
+
+def _could_go(now: datetime) -> ColumnElement[bool]:
+    """It could be mapped now, or waits for the API of its source; not: for another message."""
+    due_now = or_(messages.c.next_at.is_(None), messages.c.next_at <= now)
+    return or_(messages.c.reason_code == AWAY, due_now & ~_held(now))
 
 
 def waiting(connection: Connection) -> list[tuple[LineKey, int, datetime]]:
@@ -225,6 +230,12 @@ def wait_again(connection: Connection, wanted: Wanted, limit: int) -> int:
     return connection.execute(update(messages).where(messages.c.id.in_(ids)).values(values)).rowcount
 
 
+def release(connection: Connection, line: LineKey) -> int:
+    """Let those go that were not tried because the API of their source was away; how many there were."""
+    untried = (messages.c.reason_code == AWAY, messages.c.attempts == 0, messages.c.next_at.is_not(None))
+    return connection.execute(update(messages).where(*_is(line), _waits(), *untried).values(next_at=None)).rowcount
+
+
 def discard(connection: Connection, line: LineKey, ids: Sequence[str]) -> int:
     """Delete refused messages for good."""
     refused = (messages.c.state == State.REFUSED.value, messages.c.id.in_(ids))
@@ -249,14 +260,18 @@ def forget_before(connection: Connection, before: datetime, limit: int) -> int:
     return connection.execute(delete(messages).where(messages.c.id.in_(old))).rowcount
 
 
-def oldest_waiting(connection: Connection, line: LineKey) -> tuple[int, datetime | None, str | None]:
-    """How many wait, since when the oldest does, and why the one that was tried last has to."""
+def backlog(connection: Connection, line: LineKey, now: datetime) -> Backlog:
+    """What waits in a line, and why."""
     waits = (*_is(line), _waits())
-    count, oldest = connection.execute(select(func.count(), func.min(messages.c.received_at)).where(*waits)).one()
-    reason = connection.execute(
-        select(messages.c.reason).where(*waits, messages.c.reason.is_not(None)).order_by(messages.c.id).limit(1)
-    ).scalar_one_or_none()
-    return count, oldest, reason
+    whole = select(func.count()).where(*waits)
+    count = connection.execute(whole).scalar_one()
+    if not count:
+        return Backlog()
+    query = select(func.count(), func.min(messages.c.received_at)).where(*waits, _could_go(now))
+    could_go, oldest = connection.execute(query).one()
+    why = select(messages.c.reason).where(*waits, messages.c.reason.is_not(None)).order_by(messages.c.id).limit(1)
+    first = connection.execute(why.where(_could_go(now))).scalar_one_or_none() if could_go else None
+    return Backlog(count, count - could_go, oldest, first or connection.execute(why).scalar_one_or_none())
 
 
 def last_at(connection: Connection, line: LineKey) -> datetime | None:
