@@ -5,6 +5,7 @@ Klaviyo's attributes and their types: its API reference, the profile inside Crea
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -18,6 +19,7 @@ COORDINATES = frozenset({"latitude", "longitude"})
 # Klaviyo has no such attributes, and they are nobody's business: left out, and said so.
 UNSUPPORTED = frozenset({"age", "gender", "birth_date"})
 
+_SHORT_NAME = 64
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _encode = msgspec.json.encode
 _text = msgspec.json.Decoder(str).decode
@@ -36,8 +38,14 @@ class ProfileAttributes(msgspec.Struct, frozen=True):
 
     def merged_with(self, newer: "ProfileAttributes") -> "ProfileAttributes":
         """Each attribute of ``newer`` replaces ours; what ``newer`` does not name stays. Ours itself, if nothing changes."""
-        if all(_holds(getattr(self, part), getattr(newer, part)) for part in self.__struct_fields__):
+        if (
+            _holds(self.standard, newer.standard)
+            and _holds(self.location, newer.location)
+            and _holds(self.properties, newer.properties)
+        ):
             return self
+        if not (self.standard or self.location or self.properties):
+            return newer
         return ProfileAttributes(
             {**self.standard, **newer.standard},
             {**self.location, **newer.location},
@@ -127,7 +135,16 @@ def snake(name: str) -> str:
 
 def object_text(members: Mapping[str, str]) -> str:
     """A JSON object of members whose values are JSON texts already."""
-    return "{" + ",".join(f"{_encode(name).decode()}:{text}" for name, text in members.items()) + "}"
+    return "{" + ",".join([f"{_quoted(name)}:{text}" for name, text in members.items()]) + "}"
+
+
+def _quoted(name: str) -> str:
+    return _quoted_short(name) if len(name) <= _SHORT_NAME else _encode(name).decode()
+
+
+@lru_cache(1024)  # names are few
+def _quoted_short(name: str) -> str:
+    return _encode(name).decode()
 
 
 def members_of(raw: bytes) -> dict[str, str]:

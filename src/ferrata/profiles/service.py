@@ -1,6 +1,6 @@
 """Profiles: made by a person's first event, merged by every later one, completed by what Klaviyo knows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -17,6 +17,7 @@ from ferrata.profiles.changing import News, after_change, read_change, texts, to
 from ferrata.profiles.errors import Overtaken
 from ferrata.profiles.forgetting import Forgetting
 from ferrata.profiles.merging import after_sighting, first_profile
+from ferrata.profiles.recognising import Recognising
 from ferrata.profiles.schemas import Profile, ProfileAttributes, Sighting, profile_id
 
 ATTEMPTS = 5
@@ -27,6 +28,7 @@ class Profiles:
         self._database = database
         self._clock = clock
         self._delivery = delivery
+        self._recognising = Recognising()
         self.forgetting = Forgetting()
 
     def record(self, connection: Connection, sightings: Sequence[Sighting], now: datetime) -> None:
@@ -38,6 +40,20 @@ class Profiles:
         by_profile: dict[str, list[Sighting]] = {}
         for seen in sightings:
             by_profile.setdefault(profile_id(seen.store_id, seen.person), []).append(seen)
+        if not self._database.exclusive:  # others write too: all are locked at once, in one order
+            self._look_and_merge(connection, by_profile, now)
+            return
+        expected = {id_: self._recognising.seen(id_, seen_of_one) for id_, seen_of_one in by_profile.items()}
+        recognised = [each for each in expected.values() if each]
+        as_expected = store.note_seen(connection, recognised, now)
+        others = {id_: seen for id_, seen in by_profile.items() if not (as_expected and expected[id_])}
+        for profile in self._look_and_merge(connection, others, now) if others else ():
+            self._recognising.remember(profile)
+
+    def _look_and_merge(
+        self, connection: Connection, by_profile: Mapping[str, Sequence[Sighting]], now: datetime
+    ) -> Iterable[Profile]:
+        """Raises Overtaken."""
         known = store.lock_all(connection, by_profile)
         new: list[Profile] = []
         changed: list[Profile] = []
@@ -54,6 +70,7 @@ class Profiles:
         store.insert_all(connection, new)
         store.update_all(connection, changed)
         store.note_events(connection, merely_seen)
+        return (*new, *changed, *merely_seen)
 
     def change(self, connection: Connection, store_id: str, changes: Sequence[ProfileChange], *, history: bool) -> int:
         """Bring profiles up to these changes, in their order, and put what must be told to Klaviyo into the outbox.

@@ -1,15 +1,20 @@
 """All the SQL of profiles."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, String, bindparam, func, or_, select, update
 
+from ferrata.infra.columns import Instant
 from ferrata.infra.database.prepared import UPSERTS, Prepared, one_of
 from ferrata.profiles.errors import Overtaken
 from ferrata.profiles.models import profiles
+from ferrata.profiles.recognising import Seen
 from ferrata.profiles.schemas import Profile, ProfileAttributes
 
+_id_of = attrgetter("id")
 _FIELDS = Profile.__struct_fields__
 _CHANGING = [name for name in _FIELDS if name not in ("id", "store_id", "person", "created_at")]
 _OF_EVENTS = [name for name in _CHANGING if name not in ("attributes", "klaviyo_id", "klaviyo_read_at")]
@@ -34,6 +39,24 @@ _update = Prepared(
 _note_event = Prepared(
     update(profiles).where(profiles.c.id == bindparam("of")).values({name: bindparam(name) for name in _OF_EVENTS}),
     ["of", *_OF_EVENTS],
+)
+_note_seen = Prepared(
+    update(profiles)
+    .where(
+        profiles.c.id == bindparam("of"),
+        profiles.c.attributes == bindparam("known"),
+        or_(profiles.c.last_event_at.is_(None), profiles.c.last_event_at <= bindparam("first_at", type_=Instant)),
+    )
+    .values(
+        email=func.coalesce(bindparam("seen_email", type_=String), profiles.c.email),
+        phone=func.coalesce(bindparam("seen_phone", type_=String), profiles.c.phone),
+        external_id=func.coalesce(bindparam("seen_external_id", type_=String), profiles.c.external_id),
+        last_event_name=bindparam("event_name"),
+        last_event_id=bindparam("event_id"),
+        last_event_at=bindparam("event_at"),
+        updated_at=bindparam("now"),
+    ),
+    ("of", "known", "first_at", "seen_email", "seen_phone", "seen_external_id", "event_name", "event_id", "event_at", "now"),
 )
 
 
@@ -67,6 +90,15 @@ def update_all(connection: Connection, changed: Sequence[Profile]) -> None:
 def note_events(connection: Connection, seen: Sequence[Profile]) -> None:
     """As ``update_all``, for profiles whose attributes are what they were: the widest column is not written again."""
     _note_event.many(connection, [(profile.id, *(getattr(profile, name) for name in _OF_EVENTS)) for profile in seen])
+
+
+def note_seen(connection: Connection, seen: Sequence[Seen], now: datetime) -> bool:
+    """As ``note_events`` without a look at the profiles first. False: not each of them was as expected; then look at all."""
+    rows = [
+        (each.id, each.known, each.first_at, each.email, each.phone, each.external_id, *each.last, now)
+        for each in sorted(seen, key=_id_of)
+    ]
+    return _note_seen.many(connection, rows) == len(rows)
 
 
 def _row_of(profile: Profile, names: Iterable[str]) -> tuple[Any, ...]:

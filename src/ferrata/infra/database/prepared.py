@@ -4,8 +4,10 @@ Measured, to execute a statement through SQLAlchemy costs several times what SQL
 compiled text again, and goes over every parameter of every row. Here that is done once, and a row is a tuple.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -16,6 +18,7 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Executable,
+    Insert,
     Integer,
     Select,
     String,
@@ -32,6 +35,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+_ROWS_AT_ONCE = (64, 16, 4)
+_ROW = re.compile(r" VALUES (?P<row>\([?, ]+\))")
 Row = tuple[Any, ...]
 Convert = Callable[[Any], Any]
 _DIALECTS: dict[str, Dialect] = {
@@ -51,6 +56,8 @@ class _Ready:
     constants: Row
     arrange: Callable[[Row], Row]
     reads: tuple[tuple[int, Convert], ...]
+    texts_of_many: tuple[tuple[int, str], ...]
+    """The same for so many rows at once, the most first."""
 
     def parameters(self, values: Row) -> Row:
         if self.converts:
@@ -84,7 +91,12 @@ class Prepared:
         """Run it for each row; returns how many rows of the table were written."""
         ready = self._for(connection)
         parameters = [ready.parameters(row) for row in rows]
-        return connection.exec_driver_sql(ready.text, parameters).rowcount if parameters else 0
+        written = 0
+        for size, text in ready.texts_of_many:
+            while len(parameters) >= size:
+                together, parameters = parameters[:size], parameters[size:]
+                written += connection.exec_driver_sql(text, tuple(chain.from_iterable(together))).rowcount
+        return written + (connection.exec_driver_sql(ready.text, parameters).rowcount if parameters else 0)
 
     def run(self, connection: Connection, *values: Any) -> int:
         """Run it once; returns how many rows were written."""
@@ -118,7 +130,17 @@ def _prepare(statement: Any, names: tuple[str, ...], dialect: Dialect) -> _Ready
         constants=constants,
         arrange=_arrangement([place[name] for name in order], len(place)),
         reads=_numbered(each.type.result_processor(dialect, None) for each in reads),
+        texts_of_many=_texts_of_many(str(compiled)) if dialect.name == "sqlite" and isinstance(statement, Insert) else (),
     )
+
+
+def _texts_of_many(insert: str) -> tuple[tuple[int, str], ...]:
+    """On SQLite the writing thread lets others in at each step of a statement, and waits for them: fewer steps, less waiting."""
+    found = _ROW.search(insert)
+    if found is None:
+        return ()
+    row = found["row"]
+    return tuple((size, insert.replace(row, ", ".join([row] * size), 1)) for size in _ROWS_AT_ONCE)
 
 
 def _converted(value: Any, convert: Convert | None) -> Any:
