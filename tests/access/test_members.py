@@ -118,7 +118,7 @@ class TestAMember:
         ]
         invitation = {"email": "eve@example.com", "role": "administrator"}
         invited = await told(await browser.post("/api/people/invitations", json=invitation), 201)
-        await doors.wiring.access.people.set_role(somebody.id, Role.MEMBER, actor=AT_THE_SERVER.actor)
+        await doors.wiring.access.people.set_role(somebody.id, Role.MEMBER, by=AT_THE_SERVER)
         clock.advance(2)
         for status, document in made:
             headers = {"authorization": f"Bearer {document['token']}"}

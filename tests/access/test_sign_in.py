@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from ferrata.access.schemas import Role
+from ferrata.access.schemas import AT_THE_SERVER, Role
 from ferrata.audit.schemas import SYSTEM
 from ferrata.kit.clock import MovedClock
 from tests.doors import ADMINISTRATOR, PASSWORD, Doors
@@ -129,7 +129,7 @@ class TestASession:
         await doors.administrator()
         people = doors.wiring.access.people
         reader = await people.create("rita@example.com", "Rita", PASSWORD, Role.ADMINISTRATOR, actor=SYSTEM)
-        for change in (people.set_role(reader.id, Role.READER, actor=SYSTEM), people.remove(reader.id, actor=SYSTEM)):
+        for change in (people.set_role(reader.id, Role.READER, by=AT_THE_SERVER), people.remove(reader.id, by=AT_THE_SERVER)):
             browser = doors.browser()
             await browser.post("/sign-in", data={"email": reader.email, "password": PASSWORD})
             assert (await browser.get("/ui/settings/members")).status_code == 200

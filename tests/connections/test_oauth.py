@@ -213,7 +213,7 @@ class TestTheState:
         location = await installed.consent(await installed.begin(browser))
         people = installed.doors.wiring.access.people
         [otto] = [person for person in await people.all() if person.email == "otto@example.com"]
-        await people.remove(otto.id, actor=SYSTEM)
+        await people.remove(otto.id, by=AT_THE_SERVER)
         answer = await browser.get(location, headers={"accept": "application/json"})
         assert answer.status_code == 401
         assert (await status(installed))[0] is Status.NOT_CONFIGURED

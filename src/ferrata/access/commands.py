@@ -12,7 +12,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from ferrata.access.http import ChooseStore
-from ferrata.access.schemas import ALL_RIGHTS, STORE_TOKEN, Right, Role, rights_of
+from ferrata.access.schemas import ALL_RIGHTS, AT_THE_SERVER, STORE_TOKEN, Right, Role, rights_of
 from ferrata.access.service import Access
 from ferrata.audit.schemas import COMMAND_LINE
 from ferrata.infra.errors import Problem, Rejected
@@ -107,11 +107,23 @@ def tokens(opened: Opened) -> App:
         Terminal(as_json=json).answer({"id": created.token.id, "token": created.secret}, said=created.secret)
 
     @app.command
-    async def revoke(token_id: str, *, json: Json = False) -> None:
-        """End a token; programs that use it are refused within two seconds."""
+    async def revoke(token_id: str, *, keep_made: bool = False, json: Json = False) -> None:
+        """End a token; programs that use it are refused within two seconds.
+
+        Parameters
+        ----------
+        keep_made
+            Leave alone what was made with it. Default: tokens made with it end too, and open invitations are withdrawn.
+        """
         async with opened() as desk:
-            token = await desk.access.tokens.revoke(token_id, actor=COMMAND_LINE)
-        Terminal(as_json=json).answer({"id": token.id, "name": token.name}, said=f"The token {token.name!r} is revoked.")
+            made = await desk.access.tokens.made_with(token_id)
+            token = await desk.access.tokens.revoke(token_id, actor=COMMAND_LINE, keep_made=keep_made)
+        said = f"The token {token.name!r} is revoked."
+        if made:
+            done = "was kept" if keep_made else "has ended too"
+            said += f" What was made with it {done}: {', '.join((*made.tokens, *made.invited))}."
+        answer = {"id": token.id, "name": token.name, "made_tokens": made.tokens, "invited": made.invited, "kept": keep_made}
+        Terminal(as_json=json).answer(answer, said=said)
 
     return app
 
@@ -158,7 +170,7 @@ def _add_changes(app: App, opened: Opened) -> None:
         """Give a person another role in the whole installation; they sign in again."""
         async with opened() as desk:
             person = await desk.access.people.by_email(email)
-            await desk.access.people.set_role(person.id, role, actor=COMMAND_LINE)
+            await desk.access.people.set_role(person.id, role, by=AT_THE_SERVER)
         Terminal(as_json=json).answer({"email": person.email, "role": role}, said=f"{person.email} is {role} from now on.")
 
     @app.command
@@ -166,7 +178,7 @@ def _add_changes(app: App, opened: Opened) -> None:
         """Remove a person: sessions end, and tokens that they made are revoked, unless they are to be kept."""
         async with opened() as desk:
             person = await desk.access.people.by_email(email)
-            await desk.access.people.remove(person.id, actor=COMMAND_LINE, keep_tokens=keep_tokens)
+            await desk.access.people.remove(person.id, by=AT_THE_SERVER, keep_tokens=keep_tokens)
         Terminal(as_json=json).answer({"email": person.email}, said=f"{person.email} cannot sign in any more.")
 
     @app.command

@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 from ferrata.access.explanation import Explanation
 from ferrata.access.links import MadeLink
 from ferrata.access.roles import SAID, permissions_of, right_named
-from ferrata.access.schemas import CreatedToken, Link, Member, Principal, Purpose, Right, Role, Session, StoreRole, Token
+from ferrata.access.schemas import Link, Member, Principal, Purpose, Right, Role, Session, Standing, StoreRole, Token
 from ferrata.infra.errors import Problem, Rejected
 
 
@@ -205,13 +205,20 @@ class PersonChangeDocument(Document):
 
 
 class TokenDocument(Document):
-    """``token`` is the secret: it is there once, in the answer that made it."""
+    """``token`` is the secret: it is there once, in the answer that made it.
+
+    ``effectiveRights`` are those of ``rights`` that whoever made it, ``madeBy``, has there now. ``madeWith`` is the id of the
+    token that it was made with, and ends with.
+    """
 
     id: str
     name: str
     starts_with: str
     store_id: str | None
     rights: list[Right]
+    effective_rights: list[Right]
+    made_by: str | None
+    made_with: str | None
     created_at: AwareDatetime
     expires_at: AwareDatetime | None
     last_used_at: AwareDatetime | None
@@ -219,14 +226,11 @@ class TokenDocument(Document):
     token: str | None = None
 
     @classmethod
-    def of(cls, token: Token, secret: str | None = None) -> "TokenDocument":
-        names = ("id", "name", "store_id", "created_at", "expires_at", "revoked_at")
+    def of(cls, token: Token, held: Standing, secret: str | None = None) -> "TokenDocument":
+        names = ("id", "name", "store_id", "made_with", "created_at", "expires_at", "revoked_at")
         told = {name: getattr(token, name) for name in names}
-        return cls(**told, starts_with=token.hint, rights=sorted(token.rights), last_used_at=token.used_at, token=secret)
-
-    @classmethod
-    def created(cls, made: CreatedToken) -> "TokenDocument":
-        return cls.of(made.token, made.secret)
+        told |= {"starts_with": token.hint, "last_used_at": token.used_at, "made_by": held.maker, "token": secret}
+        return cls(**told, rights=sorted(token.rights), effective_rights=sorted(held.rights))
 
 
 class TokensDocument(Document):

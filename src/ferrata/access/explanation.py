@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ferrata.access.roles import EVERYWHERE
-from ferrata.access.schemas import INSTALLATION_RIGHTS, LEAST_LEVEL, Person, Right, Role, StoreRole, Token
+from ferrata.access.schemas import INSTALLATION_RIGHTS, LEAST_LEVEL, Person, Right, Role, Standing, StoreRole, Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def _seat_steps(seat: StoreRole | None, right: Right, store_id: str) -> Iterator
         yield Step(f"{right} needs the level {least} as well, and {seat.level} {'is enough' if reaches else 'is not'}.", reaches)
 
 
-def explain_token(token: Token, right: Right, store_id: str | None, now: datetime) -> Explanation:
+def explain_token(token: Token, held: Standing, right: Right, store_id: str | None, now: datetime) -> Explanation:
     scope = f"for the store {token.store_id}" if token.store_id else "for every store"
     steps = [Step(f"The token {token.name!r} ({token.hint}…) was made {scope}.", None)]
     if token.revoked_at:
@@ -76,5 +76,9 @@ def explain_token(token: Token, right: Right, store_id: str | None, now: datetim
         steps.append(Step(f"It counts in the store {token.store_id} alone, and {asked}.", False))
     holds = right in token.rights
     steps.append(Step(f"Its scopes {'hold' if holds else 'do not hold'} {right}.", holds))
+    if held.maker:
+        may = right in held.rights
+        if may or holds:
+            steps.append(Step(f"It was made by {held.maker}, who {'may' if may else 'may not'} do that there now.", may))
     allowed = all(step.holds is not False for step in steps)
     return Explanation(f"The token {token.name!r}", right, store_id, allowed, tuple(steps))

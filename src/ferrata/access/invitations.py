@@ -7,11 +7,13 @@ from sqlalchemy.exc import IntegrityError
 
 from ferrata.access import link_store, member_store, store
 from ferrata.access.errors import AlreadyMember, EmailTaken, ForSomebodyElse, LinkUnknown
+from ferrata.access.inviters import inviter_of, still_counts
 from ferrata.access.links import MadeLink, invitation
 from ferrata.access.members import Members, known_role, person_of
 from ferrata.access.people import People, check_email, normal_email
 from ferrata.access.rank import check_may_give
 from ferrata.access.schemas import HIGHEST_LEVEL, Link, Person, Principal, Purpose, Role, StoreRole
+from ferrata.access.tokens import good_maker
 from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
 from ferrata.infra.crypto import digest
@@ -38,13 +40,14 @@ class Invitations:
             AboveYourself: the role stands higher than the giver.
             AlreadyMember, EmailTaken: they are here already.
         """
-        email = check_email(email)
+        email, now = check_email(email), self._clock.now()
 
         def work(connection: Connection) -> MadeLink:
+            maker = good_maker(connection, by.actor, now)
             role = _role(connection, store_id, role_name)
             check_may_give(by, role)
             _refuse_if_here(connection, store_id, email)
-            made = invitation(email, store_id, role.name, by.actor, self._clock.now())
+            made = invitation(email, store_id, role.name, by.actor, now, until=maker.expires_at if maker else None)
             link_store.withdraw_older(connection, made.link)
             link_store.add(connection, made.link, digest(made.secret))
             after = {"email": email, "role": role.name, "expires_at": made.link.expires_at}
@@ -75,7 +78,7 @@ class Invitations:
         """The invitation behind a link, and whether somebody with its address is here already. Looking uses nothing up.
 
         Raises:
-            LinkUnknown: it was never made, used, withdrawn, or has expired: told alike.
+            LinkUnknown: it was never made, used, withdrawn, has expired, or its maker may not invite so any more: told alike.
         """
         now = self._clock.now()
 
@@ -120,7 +123,7 @@ class Invitations:
 
         def work(connection: Connection) -> None:
             again = _open_link(connection, secret, now)
-            self._people.add(connection, person, password_hash, _inviter(again))
+            self._people.add(connection, person, password_hash, _actor(connection, again, now))
             self._join(connection, again, person, now)
 
         try:
@@ -134,21 +137,24 @@ class Invitations:
             raise LinkUnknown
         if link.store_id is not None:
             role = known_role(connection, link.store_id, link.role)
-            actor = _inviter(link)
-            self._members.join(connection, link.store_id, person, role, actor)
+            self._members.join(connection, link.store_id, person, role, _actor(connection, link, now))
         self._record(connection, Actor("person", person.id, person.name), "access.invitation_accepted", link, None)
 
     def _record(self, connection: Connection, actor: Actor, action: str, link: Link, after: dict[str, object] | None) -> None:
         self._audit.record(connection, actor, action, f"invitation/{link.id}", store_id=link.store_id, after=after)
 
 
-def _inviter(link: Link) -> Actor:
-    return Actor("command" if link.made_by == "cli" else "person", link.made_by, link.made_by_name)
+def _actor(connection: Connection, link: Link, now: datetime) -> Actor:
+    found = inviter_of(connection, link, now)
+    return found.actor if found else Actor("person", link.made_by, link.made_by_name)
 
 
 def _open_link(connection: Connection, secret: str, now: datetime) -> Link:
     link = link_store.find(connection, digest(secret), Purpose.INVITATION)
     if link is None or not link.is_open(now):
+        raise LinkUnknown
+    role = member_store.role_named(connection, link.store_id, link.role) if link.store_id else _installation_role(link.role)
+    if role is None or not still_counts(connection, link, role, now):
         raise LinkUnknown
     return link
 
@@ -158,6 +164,10 @@ def _role(connection: Connection, store_id: str | None, name: str) -> StoreRole:
         return known_role(connection, store_id, name)
     if name not in set(Role):
         raise Rejected(problems=(Problem("role", f"role must be one of {', '.join(Role)}"),))
+    return _installation_role(name)
+
+
+def _installation_role(name: str) -> StoreRole:
     role = Role(name)
     return StoreRole(role, HIGHEST_LEVEL if role is Role.ADMINISTRATOR else 0, role.rights)
 

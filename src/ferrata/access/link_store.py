@@ -1,5 +1,6 @@
 """All SQL of invitations and of links to a new password."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -65,6 +66,17 @@ def withdraw_made_by(connection: Connection, person_id: str, store_id: str | Non
     their_tokens = select(tokens.c.id).where(tokens.c.made_by == person_id)
     made = update(table).where(or_(table.c.made_by == person_id, table.c.made_by.in_(their_tokens)), _OPEN)
     connection.execute((made.where(table.c.store_id == store_id) if store_id else made).values(withdrawn_at=at))
+
+
+def open_made_with(connection: Connection, token_ids: Sequence[str], now: datetime) -> list[Link]:
+    """What is open and was made with these tokens, new passwords too."""
+    query = select(table).where(table.c.made_by.in_(token_ids), _OPEN, table.c.expires_at > now).order_by(table.c.id)
+    return [_link(row) for row in connection.execute(query)]
+
+
+def hand_over(connection: Connection, link_ids: Sequence[str], maker: str, maker_name: str) -> None:
+    """They count as made by somebody else from now on."""
+    connection.execute(update(table).where(table.c.id.in_(link_ids)).values(made_by=maker, made_by_name=maker_name))
 
 
 def withdraw_for(connection: Connection, email: str, purpose: Purpose, at: datetime) -> None:

@@ -29,10 +29,14 @@ def made(link: Link) -> MadeLink:
     return MadeLink(link, PREFIX + secrets.token_urlsafe(32))
 
 
-def invitation(email: str, store_id: str | None, role: str, by: Actor, now: datetime) -> MadeLink:
-    end = now + INVITATION_GOOD_FOR
+def invitation(
+    email: str, store_id: str | None, role: str, by: Actor, now: datetime, *, until: datetime | None = None
+) -> MadeLink:
+    """``until``: when the token ends that it is made with, if it is; no invitation outlives it."""
+    end = min(now + INVITATION_GOOD_FOR, until or now + INVITATION_GOOD_FOR)
     return made(Link(new_id(now), Purpose.INVITATION, email, store_id, role, by.id, by.name, now, end))
 
 
-def reset(email: str, by: Actor, now: datetime) -> MadeLink:
-    return made(Link(new_id(now), Purpose.RESET, email, None, "", by.id, by.name, now, now + RESET_GOOD_FOR))
+def reset(email: str, by: Actor, now: datetime, *, until: datetime | None = None) -> MadeLink:
+    end = min(now + RESET_GOOD_FOR, until or now + RESET_GOOD_FOR)
+    return made(Link(new_id(now), Purpose.RESET, email, None, "", by.id, by.name, now, end))

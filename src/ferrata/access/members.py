@@ -9,6 +9,8 @@ from ferrata.access.errors import AlreadyMember, LastOwner
 from ferrata.access.rank import check_may_change, check_may_give
 from ferrata.access.roles import EVERYWHERE, OWNER
 from ferrata.access.schemas import Member, Person, Principal, StoreRole
+from ferrata.access.token_ending import end_or_keep
+from ferrata.access.token_standing import beyond_standing
 from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
 from ferrata.infra.database import Database
@@ -71,7 +73,7 @@ class Members:
     ) -> Member:
         """Give a member another role; it holds from their next request on.
 
-        Tokens that they made here and that may do more than the new role are revoked, and their open invitations withdrawn.
+        Tokens that they made here for more than they may now are revoked, or kept as ``by``'s; their open invitations end.
 
         Raises:
             NotFound: there is no such member.
@@ -87,13 +89,10 @@ class Members:
             check_may_give(by, role)
             member_store.set_member_role(connection, store_id, person_id, role.name)
             link_store.withdraw_made_by(connection, person_id, store_id, now)
-            made = [] if keep_tokens else token_store.good_made_by(connection, person_id, store_id)
-            beyond = [token for token in made if not token.rights <= role.effective]
-            for token in beyond:
-                token_store.revoke(connection, token.id, now)
+            made = token_store.good_made_by(connection, person_id, store_id)
+            beyond = beyond_standing(connection, made)
+            after = {"role": role.name} | end_or_keep(connection, beyond, by.actor, now, keep=keep_tokens)
             before = {"email": member.email, "role": member.role}
-            after: dict[str, object] = {"role": role.name}
-            after |= {"revoked_tokens": [token.name for token in beyond]} if beyond else {}
             target = f"person/{person_id}"
             self._audit.record(
                 connection, by.actor, "access.member_changed", target, store_id=store_id, before=before, after=after
@@ -104,7 +103,7 @@ class Members:
         return await self.one(store_id, person_id)
 
     async def remove(self, store_id: str, person_id: str, *, by: Principal, keep_tokens: bool = False) -> Member:
-        """Remove a member, withdraw their open invitations, and revoke the tokens that they made here.
+        """Remove a member, withdraw their open invitations, and revoke the tokens that they made here, or keep them as ``by``'s.
 
         Their sessions are refused in this store with their next request; their tokens within 2 s, in every process.
 
@@ -119,9 +118,9 @@ class Members:
             member = self._changeable(connection, store_id, person_id, by, stays_owner=False)
             member_store.remove_member(connection, store_id, person_id)
             link_store.withdraw_made_by(connection, person_id, store_id, now)
-            revoked = [] if keep_tokens else token_store.revoke_made_by(connection, person_id, store_id, now)
+            made = token_store.good_made_by(connection, person_id, store_id)
+            after = end_or_keep(connection, made, by.actor, now, keep=keep_tokens)
             before = {"email": member.email, "role": member.role}
-            after = {"revoked_tokens": revoked} if revoked else None
             target = f"person/{person_id}"
             self._audit.record(
                 connection, by.actor, "access.member_removed", target, store_id=store_id, before=before, after=after

@@ -108,7 +108,8 @@ tokens = Table(
     Column("expires_at", Instant),
     Column("used_at", Instant),
     Column("revoked_at", Instant),
-    Column("made_by", Id),  # the person, if it was one
+    Column("made_by", Id),  # the person, if it was one: it may never do more than they may
+    Column("made_with", Id),  # the token by which it was asked for, if it was one: revoking that revokes this
 )
 
 setup_tokens = Table(

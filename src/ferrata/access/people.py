@@ -1,7 +1,6 @@
 """People: made by somebody who may, given a role, given a new password, removed. Every change of these ends their sessions."""
 
 import re
-from datetime import datetime
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -9,7 +8,10 @@ from sqlalchemy.exc import IntegrityError
 from ferrata.access import link_store, member_store, store, token_store
 from ferrata.access.errors import EmailTaken, LastAdministrator, LastOwner
 from ferrata.access.passwords import Passwords, check_strength
-from ferrata.access.schemas import Person, Purpose, Right, Role, Token
+from ferrata.access.rank import check_may_treat
+from ferrata.access.schemas import Person, Principal, Purpose, Role
+from ferrata.access.token_ending import end_or_keep
+from ferrata.access.token_standing import beyond_standing
 from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
 from ferrata.infra.database import Database
@@ -116,59 +118,63 @@ class People:
 
         await self._database.write(work)
 
-    async def set_role(self, person_id: str, role: Role, *, actor: Actor) -> None:
+    async def set_role(self, person_id: str, role: Role, *, by: Principal) -> None:
         """Give a person another role; they sign in again.
 
         Tokens that they made and that may do more than they may now are revoked, and their open invitations withdrawn.
 
         Raises:
             NotFound: nobody has this id.
+            AboveYourself: the role that they have or get may do more than ``by``.
             LastAdministrator: nobody could manage Ferrata any more.
         """
-
         now = self._clock.now()
 
         def work(connection: Connection) -> None:
-            person = self._changeable(connection, person_id, stays=role is Role.ADMINISTRATOR)
+            person = self._changeable(connection, person_id, by, stays=role is Role.ADMINISTRATOR)
+            check_may_treat(by, role, "The role")
             store.set_role(connection, person.id, role)
             store.end_sessions_of(connection, person.id)
             link_store.withdraw_made_by(connection, person.id, None, now)
-            revoked = _revoke_beyond(connection, person.id, role, now)
-            before, after = {"role": person.role}, {"role": role} | ({"revoked_tokens": revoked} if revoked else {})
-            self._audit.record(connection, actor, "access.role_changed", f"person/{person.id}", before=before, after=after)
+            made = token_store.good_made_by(connection, person.id, None)
+            beyond = beyond_standing(connection, made)
+            before, after = {"role": person.role}, {"role": role} | end_or_keep(connection, beyond, by.actor, now, keep=False)
+            self._audit.record(connection, by.actor, "access.role_changed", f"person/{person.id}", before=before, after=after)
 
         await self._database.write(work)
 
-    async def remove(self, person_id: str, *, actor: Actor, keep_tokens: bool = False) -> None:
-        """Remove a person: their sessions end, their invitations are withdrawn, the tokens that they made are revoked.
+    async def remove(self, person_id: str, *, by: Principal, keep_tokens: bool = False) -> None:
+        """Remove a person: their sessions end, their invitations are withdrawn, their tokens revoked, or ``by``'s from now on.
 
         Raises:
             NotFound: nobody has this id.
+            AboveYourself: they may do more than ``by``.
             LastAdministrator: nobody could manage Ferrata any more.
             LastOwner: a store would have no owner any more.
         """
         now = self._clock.now()
 
         def work(connection: Connection) -> None:
-            person = self._changeable(connection, person_id, stays=False)
+            person = self._changeable(connection, person_id, by, stays=False)
             if alone := member_store.stores_with_only_owner(connection, person_id):
                 raise LastOwner(f"They are the last owner of {', '.join(alone)}. Make somebody else an owner there first.")
             self._end_everything(connection, person)
             link_store.withdraw_made_by(connection, person_id, None, now)
             link_store.withdraw_for(connection, person.email, Purpose.RESET, now)
-            if not keep_tokens:
-                token_store.revoke_made_by(connection, person_id, None, now)
+            made = token_store.good_made_by(connection, person_id, None)
+            after = end_or_keep(connection, made, by.actor, now, keep=keep_tokens)
             store.remove_person(connection, person.id)
             before = {"email": person.email, "role": person.role}
-            self._audit.record(connection, actor, "access.person_removed", f"person/{person.id}", before=before)
+            self._audit.record(connection, by.actor, "access.person_removed", f"person/{person.id}", before=before, after=after)
 
         await self._database.write(work)
 
-    def _changeable(self, connection: Connection, person_id: str, *, stays: bool) -> Person:
+    def _changeable(self, connection: Connection, person_id: str, by: Principal, *, stays: bool) -> Person:
         store.lock_administrators(connection)
         person = store.person_by_id(connection, person_id)
         if person is None:
             raise NotFound("There is no such person.")
+        check_may_treat(by, person.role, f"{person.name}, as")
         if person.role is Role.ADMINISTRATOR and not stays and store.count_people(connection, Role.ADMINISTRATOR) == 1:
             raise LastAdministrator
         return person
@@ -176,19 +182,3 @@ class People:
     def _end_everything(self, connection: Connection, person: Person) -> None:
         store.end_sessions_of(connection, person.id)
         store.forget_browsers_of(connection, person.id)
-
-
-def _revoke_beyond(connection: Connection, person_id: str, role: Role, now: datetime) -> list[str]:
-    """Revoke the tokens that this person made and could not make with this role; their names."""
-    seats = member_store.seats_of(connection, person_id)
-
-    def could_make(token: Token) -> bool:
-        if token.store_id is None:
-            return Right.ACCESS_MANAGE in role.rights and token.rights <= role.rights
-        seat = seats.get(token.store_id)
-        return token.rights <= role.rights | (seat.effective if seat else frozenset())
-
-    beyond = [token for token in token_store.good_made_by(connection, person_id, None) if not could_make(token)]
-    for token in beyond:
-        token_store.revoke(connection, token.id, now)
-    return [token.name for token in beyond]

@@ -148,7 +148,7 @@ def _add_people(routes: APIRouter, access: Access, address: str) -> None:
     @routes.patch(person, responses=CONFLICT)
     async def change_person(person_id: PersonId, given: PersonChangeDocument, who: Administrator) -> PersonDocument:
         """Give a person another role in the whole installation. They sign in again."""
-        await access.people.set_role(person_id, given.role, actor=who.actor)
+        await access.people.set_role(person_id, given.role, by=who)
         return PersonDocument.model_validate(await access.people.by_id(person_id))
 
     @routes.delete(person, status_code=204, responses=CONFLICT)
@@ -156,7 +156,7 @@ def _add_people(routes: APIRouter, access: Access, address: str) -> None:
         person_id: PersonId, who: Administrator, keep_tokens: Annotated[bool, Query(alias="keepTokens")] = False
     ) -> None:
         """Remove a person. Their sessions end, and tokens that they made are revoked, unless `keepTokens`."""
-        await access.people.remove(person_id, actor=who.actor, keep_tokens=keep_tokens)
+        await access.people.remove(person_id, by=who, keep_tokens=keep_tokens)
 
     @routes.post(person + "/new-password", status_code=201)
     async def offer_new_password(person_id: PersonId, who: Administrator) -> LinkDocument:

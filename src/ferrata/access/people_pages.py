@@ -91,7 +91,7 @@ def _add_person(routes: APIRouter, pages: Pages, access: Access, revealed: Revea
     @routes.post(PEOPLE + "/{person_id}/role")
     async def change_role(request: Request, person_id: str, who: _Managing, role: Annotated[Role, Form()]) -> Response:
         try:
-            await access.people.set_role(person_id, role, actor=who.actor)
+            await access.people.set_role(person_id, role, by=who)
         except NotFound:
             raise
         except Rejected as error:
@@ -109,7 +109,7 @@ def _add_person(routes: APIRouter, pages: Pages, access: Access, revealed: Revea
         request: Request, person_id: str, who: _Managing, keep_tokens: Annotated[bool, Form()] = False
     ) -> Response:
         try:
-            await access.people.remove(person_id, actor=who.actor, keep_tokens=keep_tokens)
+            await access.people.remove(person_id, by=who, keep_tokens=keep_tokens)
         except NotFound:
             raise
         except Rejected as error:

@@ -10,7 +10,9 @@ from ferrata.access.links import MadeLink, reset
 from ferrata.access.members import person_of
 from ferrata.access.passwords import Passwords, check_strength
 from ferrata.access.people import People
+from ferrata.access.rank import check_may_treat
 from ferrata.access.schemas import Link, Principal, Purpose
+from ferrata.access.tokens import good_maker
 from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
 from ferrata.infra.allowance import Allowance, give_back
@@ -66,18 +68,22 @@ class Resets:
 
         Raises:
             NotFound: nobody has this id.
+            AboveYourself: they may do more than ``by``, who could sign in as them.
         """
         person = await self._people.by_id(person_id)
-        made = reset(person.email, by.actor, self._clock.now())
+        check_may_treat(by, person.role, f"{person.name}, as")
+        now = self._clock.now()
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> MadeLink:
+            maker = good_maker(connection, by.actor, now)
+            made = reset(person.email, by.actor, now, until=maker.expires_at if maker else None)
             link_store.withdraw_older(connection, made.link)
             link_store.add(connection, made.link, digest(made.secret))
             after = {"expires_at": made.link.expires_at}
             self._audit.record(connection, by.actor, "access.password_reset_offered", f"person/{person_id}", after=after)
+            return made
 
-        await self._database.write(work)
-        return made
+        return await self._database.write(work)
 
     async def look(self, secret: str) -> Link:
         """Raises LinkUnknown: never made, used, withdrawn or expired. Looking uses nothing up."""

@@ -242,6 +242,33 @@ class Token:
     used_at: datetime | None
     revoked_at: datetime | None
     made_by: str | None = None
+    made_with: str | None = None
+
+    def is_good(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+    def outlives(self, other: "Token") -> bool:
+        return other.expires_at is not None and (self.expires_at is None or self.expires_at > other.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a token may do now: never more than whoever made it. ``maker`` is their name; None: a command made it."""
+
+    rights: frozenset[Right]
+    level: int
+    maker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeWith:
+    """What was made with a token and is good still: the names of tokens, and the addresses that were invited."""
+
+    tokens: tuple[str, ...] = ()
+    invited: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.tokens or self.invited)
 
 
 @dataclass(frozen=True, slots=True)

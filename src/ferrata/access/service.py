@@ -82,4 +82,4 @@ class Access:
         token = await self.tokens.find(who)
         if token is None or within not in (None, token.store_id):
             raise NotFound(f"There is no person and no token {who!r}.")
-        return explain_token(token, wanted, store_id, self._clock.now())
+        return explain_token(token, await self.tokens.standing_of(token), wanted, store_id, self._clock.now())

@@ -13,7 +13,17 @@ from starlette.responses import Response
 from ferrata.access.http import needs, note_refusal, store_of
 from ferrata.access.rank import check_may_scope
 from ferrata.access.revealed import Revealed
-from ferrata.access.schemas import ALL_RIGHTS, STORE_RIGHTS, STORE_TOKEN, CreatedToken, Principal, Right, Token, rights_of
+from ferrata.access.schemas import (
+    ALL_RIGHTS,
+    STORE_RIGHTS,
+    STORE_TOKEN,
+    CreatedToken,
+    Principal,
+    Right,
+    Standing,
+    Token,
+    rights_of,
+)
 from ferrata.access.service import Access
 from ferrata.access.token_api import one_of_theirs
 from ferrata.infra.errors import FerrataError, Problem, Rejected
@@ -38,8 +48,13 @@ _Text = Annotated[str, Form()]
 
 @dataclass(frozen=True, slots=True)
 class _TokenRow:
+    """``held``: what it may do now. ``maker``: who or what it was made by. ``has_made``: what it made is good still."""
+
     token: Token
     state: str  # good, expired, revoked
+    held: Standing
+    maker: str
+    has_made: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +77,9 @@ def router(pages: Pages, access: Access, clock: Clock, revealed: Revealed) -> AP
     ) -> Response:
         store_id = await store_of(request)
         mine = (store_id,) if who.store_id else (None, store_id)  # those for every store are an administrator's
-        rows = [_TokenRow(token, _state(token, clock)) for token in await access.tokens.all() if token.store_id in mine]
+        found = [pair for pair in await access.tokens.with_standing() if pair[0].store_id in mine]
         values = {
-            "rows": rows,
+            "rows": _rows(found, clock),
             "created": revealed.read(request, who),
             "entered": entered,
             "faults": faults,
@@ -108,22 +123,16 @@ def router(pages: Pages, access: Access, clock: Clock, revealed: Revealed) -> AP
     @routes.get(TOKENS + "/{token_id}/revoke")
     async def ask_to_revoke(request: Request, token_id: str, who: _Managing) -> Response:
         token = await one_of_theirs(access, who, token_id)
-        return pages.page(
-            request,
-            "access/confirm.html",
-            heading=f"Revoke the token “{token.name}”?",
-            happens=f"Programs that use {token.hint}… are refused within two seconds. What they have sent stays. "
-            "A revoked token cannot be made good again.",
-            action=request.url.path,
-            verb="Revoke the token",
-            back=TOKENS,
-        )
+        made = await access.tokens.made_with(token.id)
+        return pages.page(request, "access/revoke.html", token=token, state=_state(token, clock), made=made, back=TOKENS)
 
     @routes.post(TOKENS + "/{token_id}/revoke")
-    async def revoke_token(token_id: str, who: _Managing) -> Response:
+    async def revoke_token(token_id: str, who: _Managing, keep_made: Annotated[bool, Form()] = False) -> Response:
         token = await one_of_theirs(access, who, token_id)
-        await access.tokens.revoke(token.id, actor=who.actor)
-        return redirect_saying(TOKENS, Flash(f"The token “{token.name}” is revoked."))
+        made = await access.tokens.made_with(token.id)
+        await access.tokens.revoke(token.id, actor=who.actor, keep_made=keep_made)
+        beside = ", and what was made with it has ended" if made and not keep_made else ""
+        return redirect_saying(TOKENS, Flash(f"The token “{token.name}” is revoked{beside}."))
 
     @routes.get(TOKENS + "/{token_id}/rotate")
     async def ask_to_rotate(request: Request, token_id: str, who: _Managing) -> Response:
@@ -153,6 +162,17 @@ def _end(days: str, clock: Clock) -> datetime | None:
         fault = f"A whole number from 1 to {MOST_DAYS:,}, or nothing for a token that never expires. No token was made."
         raise Rejected(problems=(Problem("days", fault),))
     return clock.now() + timedelta(days=int(text))
+
+
+def _rows(found: list[tuple[Token, Standing]], clock: Clock) -> list[_TokenRow]:
+    names = {token.id: token.name for token, _ in found}
+    makers = {token.made_with for token, _ in found if token.is_good(clock.now())}
+    return [_TokenRow(token, _state(token, clock), held, _maker(token, held, names), token.id in makers) for token, held in found]
+
+
+def _maker(token: Token, held: Standing, names: Mapping[str, str]) -> str:
+    by = held.maker or "a command"
+    return f"{by}, with “{names.get(token.made_with, 'another token')}”" if token.made_with else by
 
 
 def _state(token: Token, clock: Clock) -> str:

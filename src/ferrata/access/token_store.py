@@ -1,5 +1,6 @@
 """All SQL of tokens."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ def add(connection: Connection, token: Token, secret_hash: str) -> None:
             created_at=token.created_at,
             expires_at=token.expires_at,
             made_by=token.made_by,
+            made_with=token.made_with,
         )
     )
 
@@ -32,6 +34,12 @@ def find(connection: Connection, secret_hash: str) -> Token | None:
 
 def by_id(connection: Connection, token_id: str) -> Token | None:
     row = connection.execute(select(tokens).where(tokens.c.id == token_id)).first()
+    return _token(row) if row else None
+
+
+def locked(connection: Connection, token_id: str) -> Token | None:
+    """Until the end of the transaction nobody revokes it."""
+    row = connection.execute(select(tokens).where(tokens.c.id == token_id).with_for_update()).first()
     return _token(row) if row else None
 
 
@@ -56,12 +64,26 @@ def good_made_by(connection: Connection, person_id: str, store_id: str | None) -
     return [_token(row) for row in connection.execute(query.where(tokens.c.store_id == store_id) if store_id else query)]
 
 
-def revoke_made_by(connection: Connection, person_id: str, store_id: str | None, at: datetime) -> list[str]:
-    """Revoke them; their names."""
-    made = good_made_by(connection, person_id, store_id)
-    for token in made:
-        revoke(connection, token.id, at)
-    return [token.name for token in made]
+def keep_made_by(connection: Connection, ids: Sequence[str], keeper: str | None) -> None:
+    """From now on these are somebody else's, and may do what they may; None: nobody's."""
+    connection.execute(update(tokens).where(tokens.c.id.in_(ids)).values(made_by=keeper, made_with=None))
+
+
+def good_made_with(connection: Connection, token_id: str) -> list[Token]:
+    """Those not revoked that were made with this token, with one that it made, and so on."""
+    found: dict[str, Token] = {}
+    makers = [token_id]
+    while makers:
+        rows = connection.execute(select(tokens).where(tokens.c.made_with.in_(makers)).order_by(tokens.c.id))
+        made = [token for token in map(_token, rows) if token.id not in found]
+        found |= {token.id: token for token in made}
+        makers = [token.id for token in made]
+    return [token for token in found.values() if token.revoked_at is None]
+
+
+def hand_over_made_with(connection: Connection, token_id: str, to: str | None) -> None:
+    """What was made with this token counts as made with another; None: with none."""
+    connection.execute(update(tokens).where(tokens.c.made_with == token_id).values(made_with=to))
 
 
 def set_end(connection: Connection, token_id: str, expires_at: datetime) -> None:
@@ -80,4 +102,5 @@ def _token(row: Row[Any]) -> Token:
         used_at=row.used_at,
         revoked_at=row.revoked_at,
         made_by=row.made_by,
+        made_with=row.made_with,
     )

@@ -9,7 +9,10 @@ import structlog
 from sqlalchemy import Connection
 
 from ferrata.access import token_store as store
-from ferrata.access.schemas import HIGHEST_LEVEL, STORE_TOKEN, CreatedToken, Principal, Right, Token
+from ferrata.access.errors import AboveYourself, UnknownToken
+from ferrata.access.schemas import STORE_TOKEN, CreatedToken, MadeWith, Principal, Right, Standing, Token
+from ferrata.access.token_ending import end_made_with, keep_made_with, made_with, note_revoked
+from ferrata.access.token_standing import person_behind, standing, standings
 from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
 from ferrata.infra.crypto import digest
@@ -23,15 +26,13 @@ log = structlog.get_logger()
 
 PREFIX = "frt_"
 CACHE_SECONDS = 1.5
-TOKEN_LEVEL = 80
-"""As an admin's: a token that may manage members makes no owners, unless it may manage the whole installation."""
 _USE_NOTED_EVERY = timedelta(minutes=1)
 _MOST_CACHED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    token: Token | None
+    found: tuple[Token, Standing] | None
     until: float
 
 
@@ -62,10 +63,12 @@ class Tokens:
         secret = self._make_secret()
 
         def work(connection: Connection) -> Token:
-            made_by = _person_behind(connection, actor)
-            token = Token(new_id(now), name.strip(), secret[:8], store_id, rights, now, expires_at, None, None, made_by)
+            maker = good_maker(connection, actor, now)
+            end = _end_under(maker, expires_at)
+            made_by = person_behind(connection, actor)
+            token = Token(new_id(now), name.strip(), secret[:8], store_id, rights, now, end, None, None, made_by, _id(maker))
             store.add(connection, token, digest(secret))
-            after = {"name": token.name, "hint": token.hint, "rights": sorted(rights), "expires_at": expires_at}
+            after = {"name": token.name, "hint": token.hint, "rights": sorted(rights), "expires_at": end}
             self._audit.record(connection, actor, "access.key_created", f"token/{token.id}", store_id=store_id, after=after)
             return token
 
@@ -75,15 +78,17 @@ class Tokens:
         """Who holds this secret; None if nobody does any more. A revocation is seen within 2 s by every process."""
         if not secret.startswith(PREFIX) or len(secret) > 200:
             return None
-        token = await self._find(digest(secret))
-        now = self._clock.now()
-        if token is None or token.revoked_at or (token.expires_at and token.expires_at <= now):
+        found = await self._find(digest(secret))
+        if found is None or not found[0].is_good(self._clock.now()):
             return None
-        level = HIGHEST_LEVEL if Right.ACCESS_MANAGE in token.rights else TOKEN_LEVEL
-        return Principal("token", token.id, token.name, token.store_id, token.rights, level=level)
+        token, held = found
+        return Principal("token", token.id, token.name, token.store_id, held.rights, level=held.level)
 
-    async def revoke(self, token_id: str, *, actor: Actor) -> Token:
-        """End a token; revoking it again changes nothing.
+    async def revoke(self, token_id: str, *, actor: Actor, keep_made: bool = False) -> Token:
+        """End a token, and what was made with it: tokens, invitations and links to new passwords; again changes nothing.
+
+        Args:
+            keep_made: leave that alone. Open links count as made by ``actor`` then.
 
         Raises:
             NotFound: there is no such token.
@@ -91,18 +96,38 @@ class Tokens:
         now = self._clock.now()
 
         def work(connection: Connection) -> Token:
-            token = store.by_id(connection, token_id)
+            token = store.locked(connection, token_id)
             if token is None:
                 raise NotFound("There is no such token.")
             if store.revoke(connection, token_id, now):
-                before = {"name": token.name, "hint": token.hint}
-                target = f"token/{token.id}"
-                self._audit.record(connection, actor, "access.key_revoked", target, store_id=token.store_id, before=before)
+                note_revoked(connection, self._audit, actor, token)
+            if keep_made:
+                keep_made_with(connection, token, actor, now)
+            else:
+                end_made_with(connection, self._audit, actor, token, now)
             return token
 
         token = await self._database.write(work)
         self._cache.clear()
         return token
+
+    async def made_with(self, token_id: str) -> MadeWith:
+        """What would end with it."""
+        now = self._clock.now()
+
+        return await self._database.read(lambda connection: made_with(connection, token_id, now))
+
+    async def with_standing(self, store_id: str | None = None) -> list[tuple[Token, Standing]]:
+        """As ``all``, each with what it may do now."""
+
+        def work(connection: Connection) -> list[tuple[Token, Standing]]:
+            tokens = store.all_of(connection, store_id)
+            return list(zip(tokens, standings(connection, tokens), strict=True))
+
+        return await self._database.read(work)
+
+    async def standing_of(self, token: Token) -> Standing:
+        return await self._database.read(lambda connection: standing(connection, token))
 
     async def all(self, store_id: str | None = None) -> list[Token]:
         """Newest first, revoked ones too; those bound to ``store_id`` or all."""
@@ -123,17 +148,25 @@ class Tokens:
     async def rotate(self, token_id: str, *, actor: Actor, keep_old_hours: int = 24) -> CreatedToken:
         """A new secret with the same name, store, rights and end. The old one stays good for so many hours, then it ends.
 
+        What was made with the old one counts as made with the new one. A token that renews itself or another is its maker.
+
         Raises:
             NotFound: there is no such token, or it is not good any more.
+            AboveYourself: it would outlive the token that asks for it.
         """
         now, secret, keep_old = self._clock.now(), self._make_secret(), timedelta(hours=keep_old_hours)
 
         def work(connection: Connection) -> Token:
-            old = store.by_id(connection, token_id)
-            if old is None or old.revoked_at or (old.expires_at and old.expires_at <= now):
+            maker, old = good_maker(connection, actor, now), store.locked(connection, token_id)
+            if old is None or not old.is_good(now):
                 raise NotFound("There is no such token that is still good.")
-            made_by = _person_behind(connection, actor)
-            fresh = replace(old, id=new_id(now), hint=secret[:8], created_at=now, used_at=None, made_by=made_by)
+            if maker and old.outlives(maker):
+                raise AboveYourself(f"The token {old.name!r} ends later than yours, so yours cannot give it a new secret.")
+            made_by = person_behind(connection, actor)
+            fresh = replace(
+                old, id=new_id(now), hint=secret[:8], created_at=now, used_at=None, made_by=made_by, made_with=_id(maker)
+            )
+            store.hand_over_made_with(connection, old.id, fresh.id)
             store.add(connection, fresh, digest(secret))
             end = min(now + keep_old, old.expires_at or now + keep_old)
             store.set_end(connection, old.id, end)
@@ -148,17 +181,22 @@ class Tokens:
         self._cache.clear()
         return CreatedToken(fresh, secret)
 
-    async def _find(self, secret_hash: str) -> Token | None:
+    async def _find(self, secret_hash: str) -> tuple[Token, Standing] | None:
         seen = self._cache.get(secret_hash)
         if seen and self._clock.monotonic() < seen.until:
-            return seen.token
-        token = await self._database.read(lambda connection: store.find(connection, secret_hash))
+            return seen.found
+
+        def work(connection: Connection) -> tuple[Token, Standing] | None:
+            token = store.find(connection, secret_hash)
+            return (token, standing(connection, token)) if token else None
+
+        found = await self._database.read(work)
         if len(self._cache) >= _MOST_CACHED:
             self._cache.clear()
-        self._cache[secret_hash] = _Seen(token, self._clock.monotonic() + CACHE_SECONDS)
-        if token:
-            await self._note_use(token)
-        return token
+        self._cache[secret_hash] = _Seen(found, self._clock.monotonic() + CACHE_SECONDS)
+        if found:
+            await self._note_use(found[0])
+        return found
 
     async def _note_use(self, token: Token) -> None:
         """Once a minute at most. A token is as good on a full disk, so a failure here is not the request's."""
@@ -171,12 +209,32 @@ class Tokens:
             log.warning("access.use_not_noted", token_id=token.id, error=error.message)
 
 
-def _person_behind(connection: Connection, actor: Actor) -> str | None:
-    """Who may know what this actor was given: a person, also one who made it with a token of theirs."""
-    if actor.kind == "token":
-        token = store.by_id(connection, actor.id)
-        return token.made_by if token else None
-    return actor.id if actor.kind == "person" else None
+def good_maker(connection: Connection, actor: Actor, now: datetime) -> Token | None:
+    """The token that asks, which cannot be revoked until what it makes is there; None if it is no token.
+
+    Raises:
+        UnknownToken: it is not good any more, whatever was known of it a second ago.
+    """
+    if actor.kind != "token":
+        return None
+    token = store.locked(connection, actor.id)
+    if token is None or not token.is_good(now):
+        raise UnknownToken
+    return token
+
+
+def _end_under(maker: Token | None, wanted: datetime | None) -> datetime | None:
+    """When a token ends: as wanted, and never after the one that makes it."""
+    if maker is None or maker.expires_at is None:
+        return wanted
+    if wanted and wanted > maker.expires_at:
+        sentence = f"expiresAt must not lie after {maker.expires_at.isoformat()}, when the token ends that makes this one"
+        raise Rejected(problems=(Problem("expiresAt", sentence),))
+    return wanted or maker.expires_at
+
+
+def _id(token: Token | None) -> str | None:
+    return token.id if token else None
 
 
 def _check(name: str, rights: frozenset[Right], expires_at: datetime | None, now: datetime) -> None:
