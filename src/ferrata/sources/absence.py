@@ -6,8 +6,7 @@ counts as a return, so what another has put off is tried again too.
 
 from dataclasses import dataclass, field
 
-from ferrata.sources.contract import REMEMBERED, Message
-from ferrata.sources.schemas import Configuration, LineKey
+from ferrata.sources.schemas import LineKey
 
 FAILED_MESSAGES = 3
 """So many different ones unanswered, and none answered in between: the API is away, and not just one thing of it."""
@@ -36,8 +35,10 @@ class Absence:
         """Whether messages may be waiting for an answer to somebody else."""
         return self.away or not self.known
 
-    def may_probe(self, now: float) -> bool:
-        """Whether one may ask although the API is away: at most one a second, whatever comes meanwhile."""
+    def may_ask(self, now: float) -> bool:
+        """Whether the next message may ask. While the API is away at most one a second may, whatever comes meanwhile."""
+        if not self.away:
+            return True
         if now - self.asked_at < PROBE_EVERY_SECONDS:
             return False
         self.asked_at = now
@@ -62,12 +63,3 @@ class Absences:
         if known is None or known.version != version:
             known = self._of[line] = Absence(version)
         return known
-
-
-def needs_api(configuration: Configuration, message: Message) -> bool:
-    """Whether mapping begins by asking the source's API."""
-    try:
-        wanted = configuration.source.lookups(message, {}, configuration.settings)
-    except Exception:  # noqa: BLE001 - a connector's fault over strange bytes: mapping finds it again, and tells it
-        return False
-    return any(each.what != REMEMBERED for each in wanted)

@@ -31,6 +31,12 @@ class Later(Transient):
         self.seconds = seconds
 
 
+class NotAsked(Later):
+    """The source's API does not answer at the moment. This goes on as soon as it does."""
+
+    code = "source_away"
+
+
 class NoSuchSource(NotFound):
     """There is no such source. `ferrata sources list` shows those there are."""
 

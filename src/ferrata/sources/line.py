@@ -20,9 +20,9 @@ from ferrata.infra.leases import Lease, hold
 from ferrata.kit.clock import Clock
 from ferrata.profiles.errors import Overtaken
 from ferrata.sources import absence, alarming, counting, schedule, store
-from ferrata.sources.absence import Absence, Absences, needs_api
+from ferrata.sources.absence import Absence, Absences
 from ferrata.sources.configurations import Configurations
-from ferrata.sources.errors import Later, Refused
+from ferrata.sources.errors import Later, NotAsked, Refused
 from ferrata.sources.handover import Handover, Ready
 from ferrata.sources.mapping import outcome_of, told
 from ferrata.sources.reading import Answers, Readers, look_up_all
@@ -80,7 +80,8 @@ class Line:
         if not found:
             return 0
         await tools.handover.fresh()
-        answers, away = Answers(), tools.absences.of(self.key, configuration.version)
+        away = tools.absences.of(self.key, configuration.version)
+        answers = Answers(may_ask=lambda: away.may_ask(tools.clock.monotonic()))
         attempts = _in_order(found, await self._attempt_all(configuration, found, answers, away))
         back = answers.answered and away.waited_for
         settled = await self._settle(configuration, attempts, lease, back=back)
@@ -93,28 +94,22 @@ class Line:
     ) -> list[Attempt]:
         """In the order of the messages. While the API is away, one asks, and the others that would are put off untried."""
         places = asyncio.Semaphore(LOOKUPS_AT_ONCE)
-        asks = {kept.id for kept in found if needs_api(configuration, kept.message)}
-        probe = None
-        if away.away and asks and away.may_probe(self._tools.clock.monotonic()):
-            probe = min((kept for kept in found if kept.id in asks), key=lambda kept: (kept.attempts, kept.id)).id
 
         async def one(kept: KeptMessage) -> Attempt:
             async with places:
-                if away.away and kept.id in asks and kept.id != probe and not answers.answered:
-                    return _untried(configuration, kept)
-                attempt = await self._attempt(configuration, kept, answers)
-                if attempt.outcome.code == store.AWAY:
-                    away.failure(kept.id)
-                return attempt
+                return await self._attempt(configuration, kept, answers, away)
 
         mapped = await asyncio.gather(*(one(kept) for kept in found))
         # Whoever was mapped first: what is made of a message gets its id, and with it its turn, in the order of the messages.
         return [readied(self._tools, attempt) for attempt in mapped]
 
-    async def _attempt(self, configuration: Configuration, kept: KeptMessage, answers: Answers) -> Attempt:
+    async def _attempt(self, configuration: Configuration, kept: KeptMessage, answers: Answers, away: Absence) -> Attempt:
         try:
             return await mapped(self._tools, configuration, kept, answers)
+        except NotAsked as error:
+            return Attempt(kept, Outcome(State.WAITING, code=store.AWAY, reason=error.message), untried=True)
         except Later as later:
+            away.failure(kept.id)
             return Attempt(kept, Outcome(State.WAITING, code=store.AWAY, reason=later.message, seconds=later.seconds))
 
     async def _settle(self, configuration: Configuration, attempts: Sequence[Attempt], lease: Lease | None, *, back: bool) -> int:
@@ -254,11 +249,6 @@ def put_off(kept: KeptMessage, attempt: Attempt, now: datetime, chance: float) -
         delay = min(delay, absence.LONGEST_SECONDS)
     wait = max(attempt.outcome.seconds or 0.0, delay)
     return msgspec.structs.replace(kept, next_at=now + timedelta(seconds=wait))
-
-
-def _untried(configuration: Configuration, kept: KeptMessage) -> Attempt:
-    reason = f"{configuration.source.title}'s API does not answer at the moment. This goes on as soon as it does."
-    return Attempt(kept, Outcome(State.WAITING, code=store.AWAY, reason=reason), untried=True)
 
 
 def tally(outcomes: Sequence[Outcome]) -> Counts:

@@ -1,6 +1,6 @@
 """Asks the sources' APIs for what mapping has to know first. No transaction is open meanwhile."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from httpx2 import AsyncBaseTransport
@@ -9,7 +9,7 @@ from ferrata.infra.database import Database
 from ferrata.infra.errors import FerrataError, Recovery
 from ferrata.kit.clock import Clock
 from ferrata.sources.contract import REMEMBERED, SETTLED, Learned, LookedUp, Lookup, Message, Reader, Refused, Surroundings
-from ferrata.sources.errors import Later, NoReader
+from ferrata.sources.errors import Later, NoReader, NotAsked
 from ferrata.sources.memory_store import recall
 from ferrata.sources.schedule import UNUSABLE_SECONDS
 from ferrata.sources.schemas import Configuration
@@ -74,13 +74,14 @@ class Answers:
     """What was looked up for messages that are mapped together, so that nothing is asked twice, and what they teach.
 
     ``at_once``: no message is told to wait for a fuller one.
-    ``answered``: the API itself has answered one of them.
+    ``answered``: the API itself has answered one of them. ``may_ask`` says whether it may be asked for the next one.
     """
 
     known: dict[Lookup, object] = field(default_factory=dict)
     learned: dict[str, Learned] = field(default_factory=dict)
     at_once: bool = False
     answered: bool = False
+    may_ask: Callable[[], bool] = lambda: True
 
     def learn(self, learned: Sequence[Learned]) -> None:
         for each in learned:
@@ -94,6 +95,7 @@ async def look_up_all(
     """Everything that mapping this message has to know.
 
     Raises:
+        NotAsked: the source's API is known to be away, and another message asks it now and then.
         Later: the source's API cannot be asked now, or does not let us in.
         Refused: the connector never has enough.
     """
@@ -107,6 +109,8 @@ async def look_up_all(
         found.update(readers.settled(message, wanted, answers))
         unknown = [each for each in dict.fromkeys(wanted) if each not in answers.known and each not in found]
         if unknown:
+            if not answers.answered and not answers.may_ask():
+                raise NotAsked(f"{configuration.source.title}'s API does not answer. This goes on as soon as it does.")
             answers.known.update(await _asked(configuration, unknown, readers))
             answers.answered = True
         found.update({each: answers.known.get(each) for each in wanted if each not in found})
