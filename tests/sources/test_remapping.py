@@ -3,12 +3,14 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from ferrata.audit.schemas import COMMAND_LINE
 from ferrata.delivery.models import deliveries
 from ferrata.events.schemas import EventFilter
+from ferrata.sources.replaying import Remapping
 from ferrata.sources.schemas import State, Wanted
 from tests.sources.conftest import STORE, Installed
 from tests.sources.shop import order
@@ -33,6 +35,10 @@ async def _stands(shop: Installed) -> list[tuple[str, bool]]:
     return [(row.state, "Mended" in json.loads(row.subject_json)["properties"]) for row in rows]
 
 
+async def _look(shop: Installed) -> Remapping:
+    return await shop.sources.replaying.look(Wanted(store_id=STORE, kind="shop", states=(State.MAPPED,)))
+
+
 async def _again(shop: Installed) -> None:
     await shop.sources.replaying.again(Wanted(store_id=STORE, kind="shop", states=(State.MAPPED,)), COMMAND_LINE)
     await shop.map()
@@ -48,13 +54,39 @@ class TestAnEventThatKlaviyoRefused:
         await _set_state(shop, dead, state="dead", **refused)
         await _set_state(shop, delivered, state="delivered", finished_at=shop.clock.now())
         await shop.set_up(MENDED)
-        look = await shop.sources.replaying.look(Wanted(store_id=STORE, kind="shop", states=(State.MAPPED,)))
-        assert (look.count, look.dead) == (3, 1)
+        look = await _look(shop)
+        assert (look.count, look.dead, look.sent) == (3, 1, 1)
+        changed = [event for each in look.differences for event in each.changed]
+        assert [(event.state, event.sent) for event in changed] == [("dead", True), ("delivered", False), ("waiting", False)]
+        assert [msgspec.structs.astuple(field) for field in changed[1].fields] == [("/properties/Mended", None, '"yes"')]
+        assert "ignores a unique_id" in changed[1].fate
         await _again(shop)
         assert await _stands(shop) == [("waiting", True), ("delivered", False), ("waiting", False)]
         page = await shop.wiring.events.explorer.page(STORE, EventFilter(), None, 10)
         assert ["Mended" in (row.event.attributes or "") for row in reversed(page.rows)] == [True, False, False]
         assert len(await shop.events()) == 3
+
+    async def test_is_shown_with_what_changes_and_what_would_be_sent_before(self, shop: Installed) -> None:
+        await shop.set_up()
+        await shop.take(order(1, total="10.00"), order(2))
+        await shop.map()
+        assert not (await _look(shop)).differences
+        await shop.set_up({"metrics": {"Placed Order": "Bought"}, "properties": {"*": {"drop": ["OrderId"]}}})
+        [first, second] = (await _look(shop)).differences
+        assert (first.added, first.gone, second.added, second.gone) == ((), (), (), ())
+        [event] = first.changed
+        fields = {field.pointer: (field.before, field.after) for field in event.fields}
+        name = "/metric/data/attributes/name"
+        assert fields == {name: ('"Placed Order"', '"Bought"'), "/properties/OrderId": ('"o1"', None)}
+
+    async def test_that_is_forgotten_here_would_be_sent_once_more(self, shop: Installed) -> None:
+        await shop.set_up()
+        await shop.take(order(1))
+        await shop.map()
+        await shop.wiring.database.write(lambda connection: connection.execute(delete(deliveries)))
+        look = await _look(shop)
+        [event] = look.differences[0].changed
+        assert (event.state, event.sent, look.sent) == ("forgotten", True, 1)
 
     async def test_is_not_replaced_by_the_same_fact_told_in_another_message(self, shop: Installed) -> None:
         await shop.set_up()

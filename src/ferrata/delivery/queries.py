@@ -68,6 +68,13 @@ def story(connection: Connection, id_: str) -> Story | None:
     return Story(delivery, texts.subject_json, texts.profile_json, tuple(attempts_of(connection, delivery)))
 
 
+def texts(connection: Connection, ids: Iterable[str]) -> dict[str, tuple[Family, str, str]]:
+    """The family and the frozen texts of deliveries."""
+    columns = (deliveries.c.id, deliveries.c.family, deliveries.c.subject_json, deliveries.c.profile_json)
+    rows = connection.execute(select(*columns).where(deliveries.c.id.in_(list(ids))))
+    return {row.id: (Family(row.family), row.subject_json, row.profile_json) for row in rows}
+
+
 _ATTEMPT = (
     attempts.c.id, attempts.c.operation, attempts.c.batch_id, attempts.c.item_count, attempts.c.worker, attempts.c.started_at,
     attempts.c.duration_ms, attempts.c.outcome, attempts.c.status, attempts.c.request_id, attempts.c.answer_excerpt,

@@ -114,6 +114,12 @@ class DeliveryService:
         """Something live needs these: if they wait as history, they are live from now on."""
         outbox.hasten(connection, ids)
 
+    async def bodies(self, ids: Iterable[str]) -> dict[str, bytes | None]:
+        """The body that each of these has, or had, if it goes alone."""
+        wanted = list(ids)
+        found = await self._db.read(lambda connection: queries.texts(connection, wanted))
+        return {id_: FAMILIES[family].single(Part(subject, profile)).body for id_, (family, subject, profile) in found.items()}
+
     def planned(self, item: Deliver) -> Planned:
         """The exact request with which this would be sent if it goes alone."""
         family = FAMILIES[item.family]

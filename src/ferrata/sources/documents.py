@@ -223,6 +223,25 @@ class DiscardedDocument(_Document):
     count: int
 
 
+class ChangedFieldDocument(_Document):
+    """`before` and `after` are JSON texts; null where there is nothing."""
+
+    pointer: str
+    before: str | None
+    after: str | None
+
+
+class ChangedEventDocument(_Document):
+    """An event that keeps its `uniqueId`. `sent`: mapping again sends it; `fate` says why, or why not."""
+
+    name: str
+    unique_id: str
+    state: str
+    sent: bool
+    fate: str
+    fields: list[ChangedFieldDocument]
+
+
 class DifferenceDocument(_Document):
     id: str
     title: str
@@ -231,12 +250,15 @@ class DifferenceDocument(_Document):
     reason: str | None
     added: list[str]
     gone: list[str]
+    changed: list[ChangedEventDocument]
+    sent: int
 
 
 class ReplayedDocument(_Document):
     """Of `count` messages `lookedAt` were tried, and `differences` says which of these come out otherwise than before.
 
-    `dead` of their events Klaviyo has refused; these are replaced by what comes out now, and sent again.
+    `dead` of their events Klaviyo has refused; these are replaced by what comes out now, and sent again. `sent` is how many
+    would be sent in all.
     """
 
     dry_run: bool
@@ -244,6 +266,7 @@ class ReplayedDocument(_Document):
     looked_at: int
     differences: list[DifferenceDocument]
     dead: int
+    sent: int
 
     @classmethod
     def of(cls, remapping: Remapping) -> "ReplayedDocument":

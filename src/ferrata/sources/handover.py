@@ -57,11 +57,6 @@ class Ready:
     again: bool = False
     """The message was mapped before, so its mapping was mended: what Klaviyo has refused of it is replaced and sent again."""
 
-    def names(self) -> set[str]:
-        """What is made, each as ``title unique_id``."""
-        events = {f"{frozen.event.metric} {frozen.event.event_id}" for frozen in self.events}
-        return events | {f"{made.title} {made.unique_id}" for made in made_of(self.profiles, self.catalog)}
-
 
 class Handover:
     def __init__(self, takers: Takers) -> None:

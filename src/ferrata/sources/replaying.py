@@ -3,15 +3,19 @@
 What they make has the same ids as before, so Klaviyo keeps one of each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Connection
 
 from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
-from ferrata.sources import alarming, store
+from ferrata.delivery.service import DeliveryService
+from ferrata.events.schemas import Frozen
+from ferrata.sources import alarming, differences, store
+from ferrata.sources.differences import ChangedEvent
 from ferrata.sources.errors import Later, Refused, Unreadable
+from ferrata.sources.handover import Ready, made_of
 from ferrata.sources.line import Tools, prepared
 from ferrata.sources.mapping import outcome_of
 from ferrata.sources.reading import Answers, look_up_all
@@ -24,7 +28,11 @@ AGAIN = (State.MAPPED, State.SKIPPED, State.REFUSED)
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """How one message would come out otherwise than before. Things are named as ``metric unique_id``."""
+    """How one message would come out otherwise than before. What is added or gone is named as ``metric unique_id``.
+
+    ``changed``: events that keep their ids and differ in fields. What is gone stays at Klaviyo, which has it already.
+    ``sent``: so many of its events would be sent beside those that Klaviyo has refused.
+    """
 
     id: str
     title: str
@@ -33,12 +41,15 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     added: tuple[str, ...]
     gone: tuple[str, ...]
+    changed: tuple[ChangedEvent, ...] = ()
+    sent: int = 0
 
 
 class Remapping(msgspec.Struct, frozen=True):
     """``count`` messages are, or would be, mapped again; of them ``looked_at`` were tried, and these come out otherwise.
 
     ``dead``: so many events of those that were tried Klaviyo has refused. What comes out now replaces them and is sent.
+    ``sent`` is how many events mapping these again would send in all: those, new ones, and ones not kept here any more.
     """
 
     dry_run: bool
@@ -46,10 +57,12 @@ class Remapping(msgspec.Struct, frozen=True):
     looked_at: int = 0
     differences: tuple[Difference, ...] = ()
     dead: int = 0
+    sent: int = 0
 
 
 class Replaying:
-    def __init__(self, tools: Tools, audit: Audit, reception: Reception) -> None:
+    def __init__(self, tools: Tools, audit: Audit, reception: Reception, delivery: DeliveryService) -> None:
+        self._delivery = delivery
         self._tools = tools
         self._audit = audit
         self._reception = reception
@@ -64,7 +77,9 @@ class Replaying:
         differences = [await self._difference(configuration, kept) for kept in tried]
         made = [made.id for kept in tried for made in kept.made if made.what == "event" and made.id]
         dead = await self._tools.database.read(lambda connection: self._tools.handover.dead_ids(connection, made))
-        return Remapping(True, count, len(tried), tuple(each for each in differences if each), len(dead))
+        found_different = tuple(each for each in differences if each)
+        sent = len(dead) + sum(each.sent for each in found_different)
+        return Remapping(True, count, len(tried), found_different, len(dead), sent)
 
     async def again(self, wanted: Wanted, actor: Actor) -> Remapping:
         """Let these wait again, to be mapped in their order; deliveries kept apart are opened as if they had been verified.
@@ -125,10 +140,15 @@ class Replaying:
         except (Later, Refused, Unreadable) as error:
             outcome = Outcome(State.WAITING if isinstance(error, Later) else State.REFUSED, reason=error.message)
         attempt = prepared(self._tools.handover, kept, outcome)
-        made = {_name(each) for each in kept.made}
-        fresh = attempt.ready.names() if attempt.ready else set()
-        state = attempt.outcome.state
-        if made == fresh and state is kept.state:
+        state, ready = attempt.outcome.state, attempt.ready or Ready()
+        old = {made.unique_id: made for made in kept.made if made.what == "event"}
+        new = {frozen.event.event_id or "": frozen for frozen in ready.events}
+        made = differences.names([each for each in kept.made if each.what != "event"])
+        fresh = differences.names(made_of(ready.profiles, ready.catalog))
+        added = (fresh - made) | {f"{frozen.event.metric} {id_}" for id_, frozen in new.items() if id_ not in old}
+        gone = (made - fresh) | {_name(each) for id_, each in old.items() if id_ not in new}
+        changed = await self._changed([(old[id_], frozen) for id_, frozen in new.items() if id_ in old])
+        if not (added or gone or changed) and state is kept.state:
             return None
         return Difference(
             id=kept.id,
@@ -136,9 +156,27 @@ class Replaying:
             before=kept.state.value,
             after=state.value,
             reason=attempt.outcome.reason,
-            added=tuple(sorted(fresh - made)),
-            gone=tuple(sorted(made - fresh)),
+            added=tuple(sorted(added)),
+            gone=tuple(sorted(gone)),
+            changed=changed,
+            sent=sum(each.sent and each.state != "dead" for each in changed) + _to_send(new.keys() - old.keys(), new),
         )
+
+    async def _changed(self, pairs: Sequence[tuple[Made, Frozen]]) -> tuple[ChangedEvent, ...]:
+        """Which of these events come out otherwise than they were made."""
+        ids = [made.id for made, _ in pairs if made.id]
+        stand, bodies = await self._delivery.states(ids), await self._delivery.bodies(ids)
+        found = []
+        for made, frozen in pairs:
+            if not made.id or frozen.delivery is None:
+                continue  # it named nobody then, or names nobody now: kept, not sent
+            after = self._delivery.planned(frozen.delivery).body
+            found.append(differences.changed_event(made, frozen.event.metric, stand.get(made.id), bodies.get(made.id), after))
+        return tuple(each for each in found if each)
+
+
+def _to_send(ids: Iterable[str], new: Mapping[str, Frozen]) -> int:
+    return sum(new[id_].delivery is not None for id_ in ids)
 
 
 def _name(made: Made) -> str:

@@ -92,7 +92,7 @@ class Sources:
             ground.database, ground.clock, self.configurations, ground.worker, self._woken, around=readers.around
         )
         self.explainer = Explainer(self._tools, ground.delivery)
-        self.replaying = Replaying(self._tools, ground.audit, self.reception)
+        self.replaying = Replaying(self._tools, ground.audit, self.reception, ground.delivery)
         self.backfilling = Backfilling(self._tools, Bounds(ground.delivery, ground.most_waiting), self.reception)
         holding = Holding(ground.database, ground.clock, ground.worker)
         self.worker = SourceWorker(Parts(self._tools, self.reception, self.backfilling, holding))
