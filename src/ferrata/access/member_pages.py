@@ -18,6 +18,7 @@ from ferrata.infra.errors import FerrataError, NotFound, Problem, Rejected
 from ferrata.kit.clock import Clock
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 MEMBERS, ROLES = "/ui/settings/members", "/ui/settings/roles"
 _Reading = Annotated[Principal, Depends(needs(Right.MEMBERS_READ))]
@@ -27,7 +28,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 def router(pages: Pages, access: Access, clock: Clock, revealed: Revealed, address: str) -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
+    routes = page_routes()
     _add_members(routes, pages, access, clock=clock, revealed=revealed, address=address)
     _add_member(routes, pages, access)
     _add_roles(routes, pages, access)

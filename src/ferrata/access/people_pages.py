@@ -16,6 +16,7 @@ from ferrata.infra.errors import NotFound, Rejected
 from ferrata.kit.clock import Clock
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 PEOPLE = "/ui/settings/people"
 ROLE_WORDS = (
@@ -29,7 +30,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 def router(pages: Pages, access: Access, clock: Clock, revealed: Revealed, address: str) -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
+    routes = page_routes()
 
     async def people_page(
         request: Request, who: Principal, status_code: int = 200, errors: Mapping[str, str] = _NONE, email: str = ""

@@ -12,13 +12,14 @@ from ferrata.access.service import Access
 from ferrata.infra.errors import Forbidden, Rejected
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 PROFILE = "/ui/profile"
 _Known = Annotated[Principal, Depends(known())]
 
 
 def router(pages: Pages, access: Access) -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
+    routes = page_routes()
 
     async def profile_page(request: Request, who: Principal, status_code: int = 200, error: Rejected | None = None) -> Response:
         person = await access.people.by_id(_person(who))

@@ -30,6 +30,7 @@ from ferrata.infra.errors import FerrataError, Problem, Rejected
 from ferrata.kit.clock import Clock
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 TOKENS = "/ui/settings/tokens"
 MOST_DAYS = 9_999
@@ -66,7 +67,7 @@ class _Entered:
 
 
 def router(pages: Pages, access: Access, clock: Clock, revealed: Revealed) -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
+    routes = page_routes()
 
     async def tokens_page(
         request: Request,

@@ -17,6 +17,7 @@ from ferrata.connections.service import Connections
 from ferrata.infra.errors import FerrataError
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 ALERTS = "/ui/alerts"
 CHANNELS = ALERTS + "/channels"
@@ -27,7 +28,7 @@ _Cursor = Annotated[str | None, Query(max_length=500)]
 
 
 def router(pages: Pages, alerts: Alerts, connections: Connections) -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
+    routes = page_routes()
     _add_alerts(routes, pages, alerts, connections)
     _add_channels(routes, pages, alerts)
     _add_channel(routes, pages, alerts)

@@ -19,6 +19,7 @@ from ferrata.kit.clock import Clock
 from ferrata.ui.addresses import address
 from ferrata.ui.live import live_response, ticks
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 PATH = "/ui/carts"
 LIST, STORY = "carts/list.html", "carts/story.html"
@@ -55,7 +56,7 @@ class CartPages:
     closing: asyncio.Event
 
     def router(self) -> APIRouter:
-        routes = APIRouter(include_in_schema=False)
+        routes = page_routes()
         for path, endpoint in (
             (PATH, self._list),
             (f"{PATH}/live", self._live),

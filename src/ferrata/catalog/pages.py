@@ -16,6 +16,7 @@ from ferrata.delivery.schemas import Delivery
 from ferrata.infra.http.links import next_url
 from ferrata.ui.addresses import address
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 PATH = "/ui/catalogue"
 LIST, ONE = "catalog/list.html", "catalog/one.html"
@@ -40,7 +41,7 @@ class Asked(BaseModel):
 
 
 def router(pages: Pages, catalog: Catalog) -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
+    routes = page_routes()
 
     @routes.get(PATH, response_model=None)
     async def things(request: Request, asked: Annotated[Asked, Query()], _who: Reader, store_id: Store) -> Response:

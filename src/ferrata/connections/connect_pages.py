@@ -19,6 +19,7 @@ from ferrata.connections.tickets import TicketExpired, Tickets
 from ferrata.infra.errors import FerrataError, Rejected
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 log = structlog.get_logger()
 
@@ -29,7 +30,7 @@ _Text = Annotated[str, Form()]
 
 
 def router(pages: Pages, connections: Connections, tickets: Tickets) -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
+    routes = page_routes()
     _add_first_steps(routes, pages, connections, tickets)
     _add_metric(routes, pages, connections, tickets)
     _add_rotation(routes, pages, connections)

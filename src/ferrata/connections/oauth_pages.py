@@ -17,6 +17,7 @@ from ferrata.infra.errors import FerrataError, Forbidden
 from ferrata.klaviyo import KlaviyoError
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 CONNECT = "/ui/stores/{store_id}/connect/oauth"
 METRIC = "/ui/stores/{store_id}/connect/metric"
@@ -27,7 +28,7 @@ _Word = Annotated[str, Query(max_length=4096)]
 
 
 def router(pages: Pages, oauth: OAuth, connections: Connections) -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
+    routes = page_routes()
 
     async def page(
         request: Request, who: Principal, store_id: str, status_code: int = 200, error: FerrataError | None = None

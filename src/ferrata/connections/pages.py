@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from ferrata.access.http import needs, store_of
 from ferrata.access.schemas import Principal, Right
 from ferrata.connections.connect_pages import of_store
+from ferrata.ui.routes import page_routes
 
 SETTINGS = "/ui/settings"
 MEMBERS = SETTINGS + "/members"
@@ -16,7 +17,7 @@ _Reading = Annotated[Principal, Depends(needs(Right.CONNECTIONS_READ))]
 
 
 def router() -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
+    routes = page_routes()
 
     @routes.get(SETTINGS)
     async def first_tab(request: Request, who: _Reading) -> Response:

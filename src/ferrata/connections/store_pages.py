@@ -17,6 +17,7 @@ from ferrata.infra.errors import FerrataError, Rejected
 from ferrata.infra.http.links import next_url
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 STORES = "/ui/stores"
 NEW = STORES + "/new"
@@ -35,7 +36,7 @@ _Keeping = Annotated[Principal, Depends(needs(Right.STORES_MANAGE))]
 
 
 def router(pages: Pages, connections: Connections) -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
+    routes = page_routes()
     _add_list(routes, pages, connections)
     _add_new(routes, pages, connections)
     _add_settings(routes, pages, connections)

@@ -19,6 +19,7 @@ from ferrata.infra.errors import NotFound
 from ferrata.kit.clock import Clock
 from ferrata.ui.live import live_response, ticks
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 PATH = "/ui"
 TEMPLATE = "dashboard/overview.html"
@@ -55,7 +56,7 @@ class OverviewPages:
     health: Health | None
 
     def router(self) -> APIRouter:
-        routes = APIRouter(include_in_schema=False)
+        routes = page_routes()
         routes.add_api_route(PATH, self._overview, methods=["GET"], response_model=None)
         routes.add_api_route(f"{PATH}/live", self._live, methods=["GET"], response_model=None)
         routes.add_api_route(f"{PATH}/guide/{{act}}", self._act, methods=["POST"], response_model=None)

@@ -23,6 +23,7 @@ from ferrata.ui.figures import count_of
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.live import live_response, ticks
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 PATH = "/ui/dead-letters"
 TEMPLATE = "delivery/dead_letters.html"
@@ -88,7 +89,7 @@ class DeadLetterPages:
         self._closing = closing
 
     def router(self) -> APIRouter:
-        routes = APIRouter(include_in_schema=False)
+        routes = page_routes()
         for path, endpoint, method in (
             (PATH, self._list, "GET"),
             (f"{PATH}/live", self._live, "GET"),

@@ -20,6 +20,7 @@ from ferrata.ui.addresses import address
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.live import live_response, ticks
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 PATH = "/ui/lanes"
 TEMPLATE = "delivery/lanes.html"
@@ -61,7 +62,7 @@ class LanePages:
         self._closing = closing
 
     def router(self) -> APIRouter:
-        routes = APIRouter(include_in_schema=False)
+        routes = page_routes()
         routes.add_api_route(PATH, self._lanes, methods=["GET"], response_model=None)
         routes.add_api_route(f"{PATH}/live", self._live, methods=["GET"], response_model=None)
         routes.add_api_route(f"{PATH}/{{store_id}}/{{family}}/probe", self._probe, methods=["POST"], response_model=None)

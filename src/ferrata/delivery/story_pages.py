@@ -14,6 +14,7 @@ from ferrata.delivery.schemas import LABELS, Attempt, Family, State
 from ferrata.delivery.service import DeliveryService
 from ferrata.infra.errors import NotFound
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 PATH = "/ui/deliveries"
 TEMPLATE = "delivery/story.html"
@@ -27,7 +28,7 @@ Store = Annotated[str, Depends(store_of)]
 
 
 def router(pages: Pages, service: DeliveryService) -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
+    routes = page_routes()
 
     @routes.get(PATH + "/{delivery_id}", response_model=None)
     async def story(request: Request, delivery_id: str, who: Reader, store_id: Store) -> Response:

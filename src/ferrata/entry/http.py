@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import ferrata
@@ -94,6 +94,7 @@ def create_app(wiring: Wiring) -> Application:
     )
     app.state.gate = wiring.gate
     app.state.stopping = wiring.stopping
+    app.state.frame = Frame(wiring.connections, wiring.delivery, wiring.alerts)
     events = events_api.router(wiring.events, wiring.clock, wait_seconds=wiring.settings.accept_wait_ms / 1000)
     _include_rooms(app, wiring, events)
     note = Noting(wiring.audit, wiring.clock)
@@ -107,38 +108,42 @@ def create_app(wiring: Wiring) -> Application:
 
 
 def _include_rooms(app: FastAPI, wiring: Wiring, events: APIRouter) -> None:
-    behind_sign_in = [Depends(Frame(wiring.connections, wiring.delivery, wiring.alerts))]
-    app.include_router(front.router(wiring))
+    _add(app, front.router(wiring))
     oidc = wiring.access.oidc
-    app.include_router(access_pages.router(wiring.pages, wiring.access, oidc.registration.name if oidc else None))
-    app.include_router(oidc_pages.router(wiring.pages, oidc, secure=wiring.settings.has_secure_cookies()))
-    app.include_router(link_pages.router(wiring.pages, wiring.access))
-    app.include_router(session_api.router(wiring.access))
-    app.include_router(people_api.router(wiring.access, wiring.settings.public_address()))
-    app.include_router(token_api.router(wiring.access))
+    _add(app, access_pages.router(wiring.pages, wiring.access, oidc.registration.name if oidc else None))
+    _add(app, oidc_pages.router(wiring.pages, oidc, secure=wiring.settings.has_secure_cookies()))
+    _add(app, link_pages.router(wiring.pages, wiring.access))
+    _add(app, session_api.router(wiring.access))
+    _add(app, people_api.router(wiring.access, wiring.settings.public_address()))
+    _add(app, token_api.router(wiring.access))
     for pages in _pages(wiring):
-        app.include_router(pages, dependencies=behind_sign_in)
-    app.include_router(delivery_api.router(wiring.delivery, wiring.connections, DeadLetterChanges(wiring.delivery, wiring.audit)))
-    app.include_router(connections_api.router(wiring.connections))
-    app.include_router(connection_api.router(wiring.health.of_connections))
-    app.include_router(store_api.router(wiring.connections))
-    app.include_router(oauth_api.router(wiring.oauth, wiring.connections))
-    app.include_router(catalog_api.router(wiring.catalog))
-    app.include_router(readthrough_api.router(wiring.readthrough, wiring.events))
-    app.include_router(events)
-    app.include_router(source_door.router(wiring.sources, wiring.clock))
-    app.include_router(sources_api.router(wiring.sources, wiring.clock))
-    app.include_router(carts_api.router(wiring.carts, wiring.clock))
-    app.include_router(retention_api.router(wiring.retention))
-    app.include_router(trail_api.router(wiring.audit))
-    app.include_router(segment_api.router(wiring.sources, wiring.clock))
-    app.include_router(alerts_api.router(wiring.alerts))
-    app.include_router(flags_api.router(wiring.flags, wiring.events, wiring.connections, wiring.clock))
+        _add(app, pages)
+    _add(app, delivery_api.router(wiring.delivery, wiring.connections, DeadLetterChanges(wiring.delivery, wiring.audit)))
+    _add(app, connections_api.router(wiring.connections))
+    _add(app, connection_api.router(wiring.health.of_connections))
+    _add(app, store_api.router(wiring.connections))
+    _add(app, oauth_api.router(wiring.oauth, wiring.connections))
+    _add(app, catalog_api.router(wiring.catalog))
+    _add(app, readthrough_api.router(wiring.readthrough, wiring.events))
+    _add(app, events)
+    _add(app, source_door.router(wiring.sources, wiring.clock))
+    _add(app, sources_api.router(wiring.sources, wiring.clock))
+    _add(app, carts_api.router(wiring.carts, wiring.clock))
+    _add(app, retention_api.router(wiring.retention))
+    _add(app, trail_api.router(wiring.audit))
+    _add(app, segment_api.router(wiring.sources, wiring.clock))
+    _add(app, alerts_api.router(wiring.alerts))
+    _add(app, flags_api.router(wiring.flags, wiring.events, wiring.connections, wiring.clock))
     token = wiring.settings.metrics_token
-    app.include_router(health_api.router(wiring.health, wiring.metrics, token.get_secret_value() if token else None))
-    app.include_router(api_docs.router(app, wiring.static))
+    _add(app, health_api.router(wiring.health, wiring.metrics, token.get_secret_value() if token else None))
+    _add(app, api_docs.router(app, wiring.static))
     for routes in wiring.own_routes:
-        app.include_router(routes)
+        _add(app, routes)
+
+
+def _add(app: FastAPI, routes: APIRouter) -> None:
+    """As ``include_router``, which would build every route anew to add what ours already carry."""
+    app.router.routes.extend(routes.routes)
 
 
 def _pages(wiring: Wiring) -> Iterator[APIRouter]:

@@ -26,6 +26,7 @@ from ferrata.profiles.service import Profiles
 from ferrata.ui.addresses import address, day_begins, day_ends
 from ferrata.ui.live import live_response, rows_into, ticks
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 PATH = "/ui/events"
 PROFILES = "/ui/profiles"
@@ -79,7 +80,7 @@ class EventPages:
     closing: asyncio.Event
 
     def router(self) -> APIRouter:
-        routes = APIRouter(include_in_schema=False)
+        routes = page_routes()
         for path, endpoint in (
             (PATH, self._list),
             (f"{PATH}/live", self._list_live),

@@ -23,6 +23,7 @@ from ferrata.ui.addresses import address, day_begins
 from ferrata.ui.figures import count_of
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 PATH = "/ui/flags"
 EXAMPLES = 3
@@ -50,7 +51,7 @@ class FlagPages:
     clock: Clock
 
     def router(self) -> APIRouter:
-        routes = APIRouter(include_in_schema=False)
+        routes = page_routes()
         for method, path, endpoint in (
             ("GET", PATH, self._list),
             ("GET", f"{PATH}/change", self._ask),

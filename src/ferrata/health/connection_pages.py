@@ -15,6 +15,7 @@ from ferrata.health.connection_health import ConnectionHealths
 from ferrata.infra.errors import FerrataError
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 PAGE = "/ui/stores/{store_id}/connection"
 _Reading = Annotated[Principal, Depends(needs(Right.CONNECTIONS_READ))]
@@ -22,7 +23,7 @@ _Managing = Annotated[Principal, Depends(needs(Right.CONNECTIONS_MANAGE))]
 
 
 def router(pages: Pages, healths: ConnectionHealths, connections: Connections) -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
+    routes = page_routes()
 
     @routes.get(PAGE)
     async def show(request: Request, store_id: str, who: _Reading) -> Response:

@@ -11,6 +11,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import httpx2
 
@@ -188,9 +189,16 @@ def _tls_refusal(error: BaseException | None) -> str | None:
     return None
 
 
-def open_transport(ca_file: str | None, proxy: str | None, connections: int) -> httpx2.AsyncHTTPTransport:
-    """A pool that trusts `ca_file` or the system's store, speaks TLS 1.2 or newer and ignores the environment."""
+@lru_cache(maxsize=8)
+def _trust(ca_file: str | None) -> ssl.SSLContext:
+    """Shared by all pools of the process: reading the system's store takes longer than anything else about one."""
     context = ssl.create_default_context(cafile=ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def open_transport(ca_file: str | None, proxy: str | None, connections: int) -> httpx2.AsyncHTTPTransport:
+    """A pool that trusts `ca_file` or the system's store, speaks TLS 1.2 or newer and ignores the environment."""
+    context = _trust(ca_file)
     limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=4.0)
     return httpx2.AsyncHTTPTransport(verify=context, trust_env=False, http1=True, limits=limits, proxy=proxy)

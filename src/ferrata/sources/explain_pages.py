@@ -16,6 +16,7 @@ from ferrata.sources.mapping import told
 from ferrata.sources.pages import PATH, tabs
 from ferrata.sources.service import Sources
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 TEMPLATE = "sources/explain.html"
 LONGEST_TEXT = 200_000
@@ -26,7 +27,7 @@ Kind = Annotated[str, Path(max_length=32)]
 
 
 def router(pages: Pages, sources: Sources, clock: Clock) -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
+    routes = page_routes()
 
     @routes.get(f"{PATH}/{{kind}}/explain", response_model=None)
     async def ask(request: Request, kind: Kind, who: Keeper, store_id: Store) -> Response:

@@ -18,6 +18,7 @@ from ferrata.ui.addresses import day_begins, day_ends
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.live import live_response, ticks
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 TEMPLATE = "sources/history.html"
 LIVE_SECONDS = 1.0
@@ -42,7 +43,7 @@ class HistoryPages:
     closing: asyncio.Event
 
     def router(self) -> APIRouter:
-        routes = APIRouter(include_in_schema=False)
+        routes = page_routes()
         for path, endpoint, method in (
             (f"{PATH}/{{kind}}/history", self._history, "GET"),
             (f"{PATH}/{{kind}}/history/live", self._live, "GET"),

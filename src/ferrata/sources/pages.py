@@ -20,6 +20,7 @@ from ferrata.ui.figures import count_of
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.live import live_response, ticks
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 PATH = "/ui/sources"
 LIST, SOURCE, MESSAGE, REPLAY = "sources/list.html", "sources/source.html", "sources/message.html", "sources/replay.html"
@@ -57,7 +58,7 @@ class SourcePages:
     closing: asyncio.Event
 
     def router(self) -> APIRouter:
-        routes = APIRouter(include_in_schema=False)
+        routes = page_routes()
         for path, endpoint, method in (
             (PATH, self._list, "GET"),
             (f"{PATH}/live", self._list_live, "GET"),

@@ -19,6 +19,7 @@ from ferrata.sources.rules import MappingRules
 from ferrata.sources.service import Sources
 from ferrata.ui.flash import Flash, redirect_saying
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 TEMPLATE = "sources/settings.html"
 VERSIONS_SHOWN = 20
@@ -30,7 +31,7 @@ Kind = Annotated[str, Path(max_length=32)]
 
 
 def router(pages: Pages, sources: Sources) -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
+    routes = page_routes()
     configurations = sources.configurations
 
     @routes.get(f"{PATH}/{{kind}}/settings", response_model=None)

@@ -16,6 +16,7 @@ from ferrata.audit.service import Audit
 from ferrata.infra.http.links import next_url
 from ferrata.ui.addresses import address, day_begins, day_ends
 from ferrata.ui.render import Pages
+from ferrata.ui.routes import page_routes
 
 PATH = "/ui/audit"
 TEMPLATE = "trail/list.html"
@@ -47,7 +48,7 @@ class Row:
 
 
 def router(pages: Pages, audit: Audit) -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
+    routes = page_routes()
 
     @routes.get(PATH)
     async def records(request: Request, who: Reader, asked: Annotated[Asked, Query()]) -> Response:

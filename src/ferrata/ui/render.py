@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
+from jinja2.bccache import Bucket, BytecodeCache
 from jinja2.loaders import split_template_path
 from markupsafe import Markup
 from starlette.requests import Request
@@ -51,6 +52,24 @@ class RoomLoader(BaseLoader):
         return path.read_text("utf-8"), str(path), lambda: path.is_file() and path.stat().st_mtime_ns == changed_at
 
 
+class Compiled(BytecodeCache):
+    """Templates that this process has compiled, by name and content, for all environments in it."""
+
+    def __init__(self) -> None:
+        self._code: dict[tuple[str, str], bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        code = self._code.get((bucket.key, bucket.checksum))
+        if code is not None:
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._code[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
+
+
+_compiled = Compiled()
+
+
 def environment(static: StaticFiles, rooms: Path = ROOMS) -> Environment:
     """The Jinja environment; ``rooms`` is the folder that holds the rooms' folders."""
     env = Environment(
@@ -59,6 +78,7 @@ def environment(static: StaticFiles, rooms: Path = ROOMS) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=_compiled,
     )
     env.filters |= {
         "number": figures.number,
