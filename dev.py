@@ -51,7 +51,12 @@ def install(lock: str) -> None:
 
 def lock() -> int:
     compile_ = ["uv", "pip", "compile", "--universal", "--generate-hashes", "--no-annotate", "--no-header", "--quiet"]
-    for name, extra in {"app": [], "test": ["--extra", "test", "--constraint", "requirements/app.txt"]}.items():
+    extras = {
+        "app": [],
+        "test": ["--extra", "test", "--constraint", "requirements/app.txt"],
+        "bench": ["--extra", "test", "--extra", "bench", "--constraint", "requirements/test.txt"],
+    }
+    for name, extra in extras.items():
         target = f"requirements/{name}.txt"
         subprocess.run([*compile_, *extra, "pyproject.toml", "--output-file", target], cwd=ROOT, check=True)
     return 0
@@ -103,7 +108,7 @@ def main() -> int:
             install("requirements/test.txt")
             return run("python", "-m", "tests.chaos", *rest)
         case ["bench", *rest]:
-            install("requirements/test.txt")
+            install("requirements/bench.txt")
             return run("python", "-m", "bench", *rest)
         case ["docs"]:
             install("requirements/test.txt")

@@ -1,4 +1,4 @@
-"""Delivering to a Klaviyo stand-in: what an event costs, how soon a live one is there, and how a backlog drains."""
+"""Delivering to the sandbox: what an event costs, and how soon a live one is there. For long runs see limits and million."""
 
 import json
 import subprocess
@@ -10,11 +10,10 @@ import httpx2
 
 from bench import orders
 from bench.load import post_all
-from bench.processes import SANDBOX_KEY, Running, cpu_seconds, ferrata, largest_megabytes, sandbox
+from bench.processes import SANDBOX_KEY, Running, cpu_seconds, ferrata, sandbox
 from bench.results import Bench, Row
 
 COSTED = 20_000
-DRAINED = 120_000
 LIVE_SECONDS = 30
 LIVE_PER_SECOND = 50
 BATCH = 500
@@ -44,37 +43,13 @@ def live(size: float) -> list[Row]:
         with server.client() as client:
             ids = _post_steadily(client, number)
             _until_drained(server)
-            late = sorted(_milliseconds(client, id_) for id_ in ids)
+            late = sorted(late_milliseconds(client, id_) for id_ in ids)
     p50, p99 = late[len(late) // 2], late[int(len(late) * 0.99)]
     what = f"a live event reaches Klaviyo, {LIVE_PER_SECOND} a second"
     return [
         Row("delivery.live.p50", f"{what}: median", p50, "ms", goal="≤ 50 ms", met=p50 <= 50),
         Row("delivery.live.p99", f"{what}: 99 of 100", p99, "ms", goal="≤ 300 ms", met=p99 <= 300),
     ]
-
-
-def drain(size: float) -> list[Row]:
-    """How fast a backlog goes at Klaviyo's true limits, and how much memory that takes."""
-    number = max(10_000, int(DRAINED * size))
-    with sandbox(limits=True) as klaviyo, ferrata(klaviyo=klaviyo.url) as server:
-        _fill(server, number, history=True)
-        began = time.monotonic()
-        server.connect()
-        _until_drained(server)
-        seconds = time.monotonic() - began
-        memory = largest_megabytes(server.pid)
-    floor = _least_seconds(number)
-    return [
-        Row("delivery.drain", f"{number:,} waiting events at Klaviyo's limits", seconds, "s", floor, goal="", met=None),
-        Row("delivery.drain.memory", f"memory while {number:,} wait", memory, "MB", goal="≤ 256 MB", met=memory <= 256),
-    ]
-
-
-def _least_seconds(number: int) -> float:
-    """What Klaviyo's limits for bulk jobs allow at best: 10 jobs a second and 150 a minute, of 1,000 events each."""
-    jobs = -(-number // 1_000)
-    minutes, rest = divmod(jobs - 1, 150)
-    return minutes * 60 + rest / 10
 
 
 def _fill(server: Running, number: int, *, history: bool) -> None:
@@ -107,7 +82,8 @@ def _post_steadily(client: httpx2.Client, number: int) -> list[str]:
     return ids
 
 
-def _milliseconds(client: httpx2.Client, id_: str) -> float:
+def late_milliseconds(client: httpx2.Client, id_: str) -> float:
+    """From the accept of an event to Klaviyo's answer to its first attempt."""
     told = client.get(f"/events/{id_}").raise_for_status().json()
     accepted = datetime.fromisoformat(told["createdAt"])
     attempt = told["attempts"][0]
@@ -119,4 +95,4 @@ def _sdk_cpu_micros(klaviyo: Running, number: int) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-BENCHES = [Bench("delivery.cpu", cost), Bench("delivery.live", live), Bench("delivery.drain", drain)]
+BENCHES = [Bench("delivery.cpu", cost), Bench("delivery.live", live)]

@@ -23,12 +23,13 @@ class Load:
         return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * share))] * 1000
 
 
-def post_all(url: str, token: str, bodies: Sequence[bytes], *, connections: int = 64) -> Load:
-    """POST every body once, as fast as the answers come."""
+def post_all(url: str, token: str, bodies: Sequence[bytes], *, connections: int = 64, store: str = "") -> Load:
+    """POST every body once, as fast as the answers come; for ``store``, or else for the first."""
     parts = urlsplit(url)
+    of_store = f"Ferrata-Store: {store}\r\n" if store else ""
     head = (
         f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {token}\r\n"
-        "Content-Type: application/json\r\nPrefer: respond-async\r\nContent-Length: "
+        f"{of_store}Content-Type: application/json\r\nPrefer: respond-async\r\nContent-Length: "
     ).encode()
     requests = [b"%b%d\r\n\r\n%b" % (head, len(body), body) for body in bodies]
     return uvloop.run(_drive(parts.hostname or "", parts.port or 80, requests, connections))

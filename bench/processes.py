@@ -32,14 +32,21 @@ def largest_megabytes(pid: int) -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
+def megabytes(pid: int) -> float:
+    """The memory that the process holds."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return round(int(found[1]) / 1024, 1) if found else 0.0
+
+
 @dataclass(frozen=True)
 class Running:
-    """A server that answers at ``url``; ``token`` opens it, where it asks for one."""
+    """A server that answers at ``url``; ``token`` opens it, where it asks for one. It was ready after ``ready_seconds``."""
 
     pid: int
     url: str
     token: str = ""
     home: Path = Path()
+    ready_seconds: float = 0.0
 
     @property
     def headers(self) -> dict[str, str]:
@@ -57,32 +64,80 @@ class Running:
 
 @contextmanager
 def ferrata(
-    *, database: str | None = None, klaviyo: str | None = None, prepare: Callable[[Path], None] | None = None
+    *,
+    database: str | None = None,
+    klaviyo: str | None = None,
+    prepare: Callable[[Path], None] | None = None,
+    preload: Path | None = None,
 ) -> Iterator[Running]:
-    """One process that accepts and delivers. ``database``: a URL, else SQLite; ``klaviyo``: the sandbox's URL.
+    """One process that accepts and delivers. ``database``: a URL, else SQLite; ``klaviyo``: where Klaviyo's stand-in answers.
 
-    ``prepare`` is called before it starts, with the folder in which its settings stand in ``.env``.
+    ``prepare`` is called before it starts, with the folder in which its settings stand in ``.env``; ``preload`` is a library
+    that the process is started with.
     """
-    home = Path(tempfile.mkdtemp(prefix="ferrata-bench-"))
-    lines = [f"FERRATA_DATA_DIR={home / 'data'}", "FERRATA_ACCEPT_WAIT_MS=0", "FERRATA_LOG_LEVEL=warning"]
-    lines += [f"FERRATA_DATABASE_URL={database}"] if database else []
-    lines += [f"FERRATA_KLAVIYO_BASE_URL={klaviyo}"] if klaviyo else []
-    (home / ".env").write_text("\n".join(lines) + "\n")
-    port = _free_port()
-    try:
+    with installation(database=database, klaviyo=klaviyo) as home:
         if prepare:
             prepare(home)
-        with _process([_script("ferrata"), "serve", "--port", str(port)], home) as pid:
-            url = f"http://127.0.0.1:{port}"
-            _wait_for(port)
-            made = [_script("ferrata"), "tokens", "create", "bench"]
-            said = subprocess.run(made, env=_environment(home), check=True, capture_output=True, text=True, cwd=home).stdout
-            token = re.search(r"frt_[\w-]+", said)
-            if token is None:
-                raise RuntimeError(f"No token was made: {said}")
-            yield Running(pid, url, token[0], home)
+        with serving(home, preload=preload) as server:
+            yield server
+
+
+@contextmanager
+def installation(*, database: str | None = None, klaviyo: str | None = None) -> Iterator[Path]:
+    """A folder with settings, in which nothing runs yet."""
+    home = Path(tempfile.mkdtemp(prefix="ferrata-bench-"))
+    settings = {
+        "FERRATA_DATA_DIR": str(home / "data"),
+        "FERRATA_ACCEPT_WAIT_MS": "0",
+        "FERRATA_LOG_LEVEL": "warning",
+    }
+    settings |= {"FERRATA_DATABASE_URL": database} if database else {}
+    settings |= {"FERRATA_KLAVIYO_BASE_URL": klaviyo} if klaviyo else {}
+    (home / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    try:
+        yield home
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def serving(home: Path, role: str = "all", *, preload: Path | None = None) -> Iterator[Running]:
+    """A process of an installation that answers requests; ready when this begins. Its token is made before."""
+    port, token = _free_port(), make_token(home)
+    began = time.monotonic()
+    with _process([_script("ferrata"), "serve", "--role", role, "--port", str(port)], home, preload) as pid:
+        url = f"http://127.0.0.1:{port}"
+        wait_until_ready(url)
+        yield Running(pid, url, token, home, time.monotonic() - began)
+
+
+@contextmanager
+def working(home: Path) -> Iterator[int]:
+    """A process of an installation that only delivers; its pid."""
+    with _process([_script("ferrata"), "serve", "--role", "worker"], home) as pid:
+        yield pid
+
+
+def make_token(home: Path) -> str:
+    made = [_script("ferrata"), "tokens", "create", f"bench-{time.time_ns()}"]
+    said = subprocess.run(made, env=_environment(home), check=True, capture_output=True, text=True, cwd=home).stdout
+    token = re.search(r"frt_[\w-]+", said)
+    if token is None:
+        raise RuntimeError(f"No token was made: {said}")
+    return token[0]
+
+
+def wait_until_ready(url: str) -> None:
+    """Until the server says itself that it is ready."""
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        try:
+            if httpx2.get(f"{url}/health/ready", timeout=5).status_code == 200:
+                return
+        except httpx2.HTTPError:
+            pass
+        time.sleep(0.02)
+    raise RuntimeError(f"{url} is not ready after {START_SECONDS:g} s")
 
 
 @contextmanager
@@ -105,17 +160,31 @@ def echo(kind: str) -> Iterator[Running]:
 
 
 @contextmanager
-def _process(command: list[str], cwd: Path) -> Iterator[int]:
-    process = subprocess.Popen(command, cwd=cwd, env=_environment(cwd), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
+def klaviyo_windows(*, answers_after_ms: int = 50) -> Iterator[Running]:
+    """The stand-in of ``klaviyo.py``: Klaviyo's windows and nothing else, at next to no cost of its own."""
+    port = _free_port()
+    with _process([sys.executable, "-m", "bench.klaviyo", str(port), str(answers_after_ms)], Path.cwd()) as pid:
+        _wait_for(port)
+        yield Running(pid, f"http://127.0.0.1:{port}")
+
+
+@contextmanager
+def _process(command: list[str], cwd: Path, preload: Path | None = None) -> Iterator[int]:
+    environment = _environment(cwd) | ({"LD_PRELOAD": str(preload)} if preload else {})
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=said)
         try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            yield process.pid
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            said.seek(0)
+            if process.returncode not in (0, -15) and (last := said.read()[-2000:].decode(errors="replace").strip()):
+                print(last, file=sys.stderr)
 
 
 def _environment(cwd: Path) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Many stores in one process: what they cost while little happens, and what one that fails wholly does to the others."""
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,12 +8,10 @@ from pathlib import Path
 
 import httpx2
 
+from bench import filling
 from bench.orders import order
 from bench.processes import Running, cpu_seconds, ferrata, sandbox
 from bench.results import Bench, Row
-from ferrata.audit.schemas import SYSTEM
-from ferrata.entry.wiring import build
-from ferrata.infra.settings import Settings
 
 STORES = 1_000
 ACTIVE_SHARE = 0.01
@@ -62,21 +59,18 @@ def _installation(stores: Sequence[str]) -> Iterator[tuple[Running, Running]]:
 def _connected(klaviyo: str, stores: Sequence[str]) -> Callable[[Path], None]:
     """Makes the stores, each with an account of its own at the sandbox, in an installation that has not started yet."""
 
-    async def prepare(home: Path) -> None:
-        settings = Settings(_env_file=home / ".env")  # type: ignore[call-arg]  # pydantic fills every field from the file
-        wiring = build(settings)
-        try:
-            async with httpx2.AsyncClient(base_url=klaviyo) as control:
-                for number, store in enumerate(stores):
-                    key = f"pk_{number:034d}"
-                    account = {"id": f"ACC{number:04d}", "key": key, "name": store}
-                    (await control.post("/_sandbox/accounts", json=account)).raise_for_status()
-                    await wiring.connections.registry.create(store, store, actor=SYSTEM)
-                    await wiring.connections.set_private_key(store, key, actor=SYSTEM, test=False)
-        finally:
-            await wiring.close()
+    def prepare(home: Path) -> None:
+        with httpx2.Client(base_url=klaviyo) as control:
+            for number, store in enumerate(stores):
+                account = {"id": f"ACC{number:04d}", "key": _key(number), "name": store}
+                control.post("/_sandbox/accounts", json=account).raise_for_status()
+        filling.found_stores(home, stores, _key)
 
-    return lambda home: asyncio.run(prepare(home))
+    return prepare
+
+
+def _key(number: int) -> str:
+    return f"pk_{number:034d}"
 
 
 def _post(client: httpx2.Client, stores: Sequence[str], seconds: int) -> dict[str, list[str]]:

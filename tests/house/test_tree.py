@@ -32,20 +32,22 @@ LOCKS = [*files(".txt", below="requirements"), ROOT / "web/package-lock.json"]
 
 class TestALock:
     def test_records_no_address(self) -> None:
-        assert len(LOCKS) == 3
+        assert len(LOCKS) == 4
         for lock in LOCKS:
             assert '"resolved"' not in lock.read_text()
             assert not re.search(r"^--(index|extra-index|find-links)", lock.read_text(), re.MULTILINE)
 
     def test_pins_every_requirement_by_hash(self) -> None:
-        for lock in LOCKS[:2]:
+        for lock in LOCKS[:3]:
             pinned = re.findall(r"^[a-z0-9._-]+(?:\[[a-z,]+\])?==\S+.*\\$", lock.read_text(), re.MULTILINE | re.IGNORECASE)
             assert len(pinned) > 30
             assert lock.read_text().count("--hash=sha256:") >= len(pinned)
 
     def test_agrees_with_what_the_project_asks_for(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-        asked = {"app": project["dependencies"], "test": project["dependencies"] + project["optional-dependencies"]["test"]}
+        extras = project["optional-dependencies"]
+        asked = {"app": project["dependencies"], "test": project["dependencies"] + extras["test"]}
+        asked["bench"] = asked["test"] + extras["bench"]
         for lock, requirements in asked.items():
             locked = set(re.findall(r"^([a-z0-9._-]+)", (ROOT / f"requirements/{lock}.txt").read_text(), re.MULTILINE))
             names = {re.split(r"[\[<>=!~ ]", requirement)[0] for requirement in requirements}

@@ -8,8 +8,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ferrata.delivery import schedule
 from ferrata.delivery.breaker import Breaker
-from ferrata.delivery.models import attempts, quotas
-from ferrata.infra.leases import STOP_SENDING_AFTER_SECONDS, Lease
+from ferrata.delivery.models import attempts, lanes, quotas
+from ferrata.delivery.schemas import Family, LaneKey
+from ferrata.infra.leases import STOP_SENDING_AFTER_SECONDS, Lease, is_held_by_others, leases
 from ferrata.kit.clock import Clock
 from ferrata.klaviyo.limits import Limiter
 from ferrata.klaviyo.outcome import Outcome
@@ -144,6 +145,13 @@ def stored_blocks(connection: Connection, quota_id: str) -> list[Block]:
         )
     )
     return [Block(*row) for row in rows]
+
+
+def lanes_elsewhere(connection: Connection, worker: str, now: datetime) -> set[LaneKey]:
+    """The lanes whose account another worker holds, as far as they have run before: reaching for each would be in vain."""
+    theirs = is_held_by_others(connection, worker, now)
+    query = select(lanes.c.store_id, lanes.c.family).join(leases, leases.c.name == lanes.c.quota_id).where(theirs)
+    return {LaneKey(store_id, Family(family)) for store_id, family in connection.execute(query)}
 
 
 def recent_sends(

@@ -7,13 +7,17 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Connection,
     Row,
     Select,
     func,
+    literal,
     literal_column,
     select,
+    true,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -239,19 +243,29 @@ def hasten(connection: Connection, ids: Sequence[str]) -> None:
 
 def lanes_with_work(connection: Connection) -> list[LaneKey]:
     """Every lane that has something waiting or left behind; costs as much as there are such lanes, however many rows wait."""
-    stores = {store_id for state in (State.WAITING, State.SENDING) for store_id in stores_with(connection, state)}
-    keys = [LaneKey(store_id, family) for store_id in sorted(stores) for family in Family]
-    return [key for key in keys if any(_has(connection, key, state) for state in (State.WAITING, State.SENDING))]
+    rows = (row for state in (State.WAITING, State.SENDING) for row in connection.execute(_lanes_with(state)))
+    return sorted({LaneKey(store_id, Family(family)) for store_id, family in rows})
+
+
+def _lanes_with(state: State) -> Select[Any]:
+    """(store, family) of each lane with a delivery in that state: of every store that has one, each family is looked for."""
+    hop, is_in = _hop(state), in_state(state)
+    families = union_all(*(select(literal(family.value).label("name")) for family in Family)).subquery()
+    there: Select[Any] = select(literal_column("1")).where(
+        deliveries.c.store_id == hop.c.id, deliveries.c.family == families.c.name, is_in
+    )
+    return select(hop.c.id, families.c.name).join_from(hop, families, true()).where(hop.c.id.is_not(None), there.exists())
 
 
 def stores_with(connection: Connection, state: State) -> list[str]:
-    """Each store with a delivery in that state, by hopping over its partial index: what costs is how many stores, not rows."""
-    is_in = in_state(state)
-    hop = select(func.min(deliveries.c.store_id).label("id")).where(is_in).cte("hop", recursive=True)
-    following = select(func.min(deliveries.c.store_id)).where(is_in, deliveries.c.store_id > hop.c.id).scalar_subquery()
-    hop = hop.union_all(select(following).where(hop.c.id.is_not(None)))
+    """Each store with a delivery in that state."""
+    hop = _hop(state)
     return list(connection.execute(select(hop.c.id).where(hop.c.id.is_not(None))).scalars())
 
 
-def _has(connection: Connection, key: LaneKey, state: State) -> bool:
-    return connection.execute(select(deliveries.c.id).where(*_in_state(key, state)).limit(1)).first() is not None
+def _hop(state: State) -> CTE:
+    """The stores with a delivery in that state, by hopping over its partial index: what costs is how many stores, not rows."""
+    is_in = in_state(state)
+    hop = select(func.min(deliveries.c.store_id).label("id")).where(is_in).cte("hop", recursive=True)
+    following = select(func.min(deliveries.c.store_id)).where(is_in, deliveries.c.store_id > hop.c.id).scalar_subquery()
+    return hop.union_all(select(following).where(hop.c.id.is_not(None)))

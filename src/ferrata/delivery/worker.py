@@ -26,8 +26,11 @@ from ferrata.infra.leases import RENEW_EVERY_SECONDS
 log = structlog.get_logger()
 
 LOOK_EVERY_SECONDS = 1.0
+LOOK_AGAIN_SECONDS = 0.1
+"""With more lanes than it may begin at once: ten thousand stores would wait ten minutes for a worker that looks each second."""
 ALIVE_FOR_SECONDS = 15.0
-NEW_ACCOUNTS_AT_ONCE = 16
+NEW_ACCOUNTS_AT_ONCE, SHARE_AT_ONCE = 16, 16
+"""So many, or that part of what is idle if that is more: the rest is left to workers that look at the same moment."""
 GRACE_SECONDS = 10.0
 REST_AFTER_CRASH_SECONDS = 5.0
 REST_UNCONNECTED_SECONDS = 0.25
@@ -80,10 +83,11 @@ class Worker:
                 self._wake.clear()
                 self._last_round = self._tools.clock.monotonic()
                 try:
-                    await self._look()
+                    seconds = LOOK_AGAIN_SECONDS if await self._look() else LOOK_EVERY_SECONDS
                 except Transient as error:
+                    seconds = LOOK_EVERY_SECONDS
                     log.warning("delivery.cannot_look_for_work", error=str(error))
-                await self._tools.pause(self._wake, LOOK_EVERY_SECONDS)
+                await self._tools.pause(self._wake, seconds)
         finally:
             await self._finish_lanes()
             for task in beside:
@@ -95,21 +99,25 @@ class Worker:
         self._stopping = True
         self._wake.set()
 
-    async def _look(self) -> None:
+    async def _look(self) -> bool:
+        """Start the lanes that have work; whether accounts were left for the next look, so that other workers get theirs."""
         if self._tools.stops:
             await self._tools.stops.look()
         await self._drop_accounts()
         now = self._tools.clock.monotonic()
-        found = await self._tools.db.read(outbox.lanes_with_work)
-        idle = [key for key in found if key not in self._lanes and self._rests_until.get(key, now) <= now]
+        found, elsewhere = await self._tools.db.read(self._work_and_others)
+        idle = [
+            key for key in found if key not in self._lanes and key not in elsewhere and self._rests_until.get(key, now) <= now
+        ]
+        most = max(NEW_ACCOUNTS_AT_ONCE, len(idle) // SHARE_AT_ONCE)
         random.shuffle(idle)  # so that workers that start together do not all reach for the same account
         new_accounts = 0
         for key in idle:
+            if new_accounts >= most:
+                return True
             credential = await self._credential(key)
             if credential is None:
                 self._rests_until[key] = max(self._rests_until.get(key, 0.0), now + REST_UNCONNECTED_SECONDS)
-                continue
-            if new_accounts >= NEW_ACCOUNTS_AT_ONCE:
                 continue
             if credential.quota_id not in self._accounts:
                 account = await self._own(credential.quota_id, credential.former_quota_id)
@@ -118,6 +126,14 @@ class Worker:
                 self._accounts[credential.quota_id] = account
                 new_accounts += 1
             self._start(key, self._accounts[credential.quota_id])
+        return False
+
+    def _work_and_others(self, connection: Connection) -> tuple[list[LaneKey], set[LaneKey]]:
+        """The lanes with work, and those that other workers see to."""
+        if self._tools.db.exclusive:
+            return outbox.lanes_with_work(connection), set()
+        others = accounts.lanes_elsewhere(connection, self._tools.worker, self._tools.clock.now())
+        return outbox.lanes_with_work(connection), others
 
     async def _credential(self, key: LaneKey) -> Credential | None:
         try:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    and_,
     bindparam,
     func,
     insert,
@@ -60,6 +61,11 @@ class Lease:
 
 def _clock(connection: Connection, now: datetime) -> ColumnElement[datetime]:
     return func.clock_timestamp(type_=Instant) if connection.dialect.name == "postgresql" else literal(now, Instant)
+
+
+def is_held_by_others(connection: Connection, owner: str, now: datetime) -> ColumnElement[bool]:
+    """Of a row of ``leases``: whether another process than ``owner`` holds it at this moment."""
+    return and_(leases.c.owner != owner, leases.c.expires_at > _clock(connection, now))
 
 
 def take(connection: Connection, name: str, owner: str, now: datetime, *, exclusive: bool) -> Lease | None:
