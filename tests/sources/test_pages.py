@@ -71,14 +71,55 @@ class TestBeforeItIsSetUp:
                 await expect(page.locator("main")).to_contain_text(words)
                 await readable(page)
             await page.set_viewport_size({"width": 1280, "height": 900})
-            await page.get_by_label("Settings as JSON").fill('{"page_size": 0}')
-            await page.get_by_role("button", name="Save as version 1").click()
+            await page.get_by_label("Page size").fill("0")
+            await page.get_by_role("button", name="See what changes").click()
             await expect(page.get_by_role("alert")).to_contain_text("2 things to correct")
+            await expect(page.locator(".f-error")).to_have_count(2)
+            await readable(page)
+            await page.set_viewport_size({"width": 1280, "height": 900})
             complaints.found.clear()  # of the 422
-            await page.get_by_label("Settings as JSON").fill(json.dumps({"secret": SECRET}))
+            await page.get_by_label("Page size").fill("25")
+            await page.get_by_label("Secret", exact=True).fill(SECRET)
+            await page.get_by_role("button", name="See what changes").click()
+            await expect(page.get_by_role("region", name="What changes")).to_contain_text("typed just now")
+            assert SECRET not in await page.content()
+            await readable(page)
+            await page.set_viewport_size({"width": 1280, "height": 900})
+            await page.get_by_role("button", name="Back to the form").click()
+            await expect(page.get_by_label("Page size")).to_have_value("25")
+            await page.get_by_role("button", name="See what changes").click()
             await page.get_by_role("button", name="Save as version 1").click()
             await expect(page.locator("main")).to_contain_text("Version 1 counts from now on.")
             assert SECRET not in await page.content()
+            assert (await shop.wiring.sources.configurations.get(STORE, "shop")).settings.secret.get_secret_value() == SECRET
+
+    async def test_settings_may_also_be_given_as_json(self, opened: Shop, page: Page) -> None:
+        await set_up(opened)
+        await opened.visit(page, "/ui/sources/shop/settings?as=json")
+        await page.get_by_label("Settings as JSON").fill(json.dumps({"page_size": 7}))
+        await page.get_by_role("button", name="Save as version").click()
+        await expect(page.locator("main")).to_contain_text("counts from now on.")
+
+
+class TestRules:
+    async def test_show_on_a_recent_message_what_they_would_do_before_they_count(self, opened: Shop, page: Page) -> None:
+        await set_up(opened)
+        await take(opened, order(11))
+        await opened.visit(page, "/ui/sources/shop/settings")
+        await page.get_by_label("Metrics").fill("Placed Order = Bought")
+        await page.get_by_text("Properties: one more").click()
+        await page.locator("[name='mapping.properties.0.key']").fill("Placed Order")
+        await page.locator("[name='mapping.properties.0.drop']").fill("OrderId")
+        await page.get_by_role("button", name="See what changes").click()
+        await expect(page.get_by_role("region", name="What changes")).to_contain_text("mapping.properties.Placed Order.drop.0")
+        await expect(page.locator("main")).to_contain_text('"Bought"')
+        await expect(page.locator("main")).to_contain_text("/properties/OrderId")
+        await readable(page)
+        await page.set_viewport_size({"width": 1280, "height": 900})
+        await page.get_by_role("button", name="Save as version").click()
+        await expect(page.locator("main")).to_contain_text("counts from now on.")
+        rules = (await opened.wiring.sources.configurations.get(STORE, "shop")).rules
+        assert (rules.metrics, rules.properties["Placed Order"].drop) == ({"Placed Order": "Bought"}, ["OrderId"])
 
 
 class TestMessages:

@@ -10,6 +10,7 @@ from ferrata.access.http import needs, store_of
 from ferrata.access.schemas import Principal, Right
 from ferrata.infra.http.links import link_header
 from ferrata.kit.clock import Clock
+from ferrata.sources.configurations_store import Kept
 from ferrata.sources.contract import Lookup, Received
 from ferrata.sources.documents import (
     BackfillOrder,
@@ -74,11 +75,14 @@ def _add_standings(routes: APIRouter, sources: Sources) -> None:
 def _add_settings(routes: APIRouter, sources: Sources) -> None:
     configurations = sources.configurations
 
+    def told(kept: Kept) -> SettingsDocument:
+        return SettingsDocument.of(kept, configurations.hints(kept), configurations.source(kept.kind).settings_type)
+
     @routes.get(f"{_AT}/settings")
     async def get_settings(kind: Kind, store: InPath, _who: Reader, store_id: Store) -> SettingsVersionsDocument:
         """All versions, newest first; the first one counts."""
         found = await configurations.versions(store_id, kind)
-        return SettingsVersionsDocument(versions=[SettingsDocument.of(each, configurations.hints(each)) for each in found])
+        return SettingsVersionsDocument(versions=[told(each) for each in found])
 
     @routes.put(f"{_AT}/settings")
     async def put_settings(kind: Kind, store: InPath, order: SettingsOrder, who: Keeper, store_id: Store) -> SettingsDocument:
@@ -92,7 +96,7 @@ def _add_settings(routes: APIRouter, sources: Sources) -> None:
             actor=who.actor,
             if_version=order.if_version,
         )
-        return SettingsDocument.of(kept, configurations.hints(kept))
+        return told(kept)
 
 
 def _add_messages(routes: APIRouter, sources: Sources) -> None:

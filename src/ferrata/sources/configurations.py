@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
-from ferrata.infra.crypto import SecretBox
+from ferrata.infra.crypto import SecretBox, Undecryptable
 from ferrata.infra.database import Database
 from ferrata.infra.errors import Conflict, Problem, Rejected
 from ferrata.kit.clock import Clock
@@ -132,14 +132,14 @@ class Configurations:
         if if_version is not None and if_version != number:
             raise Conflict(f"These settings were changed meanwhile: version {number} counts now, not {if_version}.")
         valid, mapping = self.check(kind, *self._completed(earlier, settings, rules))
-        document, found = secrets.take_out(valid.model_dump())
+        document, found = _without_secrets(valid, mapping)
         row = f"sources/{store_id}/{kind}"
         kept = Kept(
             store_id=store_id,
             kind=kind,
             version=number + 1,
             enabled=enabled if enabled is not None else earlier.enabled if earlier else True,
-            document={"settings": _plain(valid, document), "mapping": mapping.model_dump(mode="json", exclude_defaults=True)},
+            document=document,
             sealed={path: self._box.seal(secret, row=f"{row}/{path}") for path, secret in found.items()},
             created_at=self._clock.now(),
             created_by=actor.name,
@@ -182,6 +182,21 @@ class Configurations:
             salt=await self._salt(kept.store_id), created_at=kept.created_at, created_by=kept.created_by,
         )  # fmt: skip
 
+    def document_of(self, configuration: Configuration) -> dict[str, Any]:
+        """Settings and rules as they are, or would be, kept: without secrets."""
+        return _without_secrets(configuration.settings, configuration.rules)[0]
+
+    def seal_typed(self, store_id: str, kind: str, path: str, secret: str) -> str:
+        """A secret that somebody has just typed, for a page that asks once more before it is kept."""
+        return self._box.seal(secret, row=f"sources/{store_id}/{kind}/typed/{path}")
+
+    def open_typed(self, store_id: str, kind: str, path: str, sealed: str) -> str:
+        """Raises Rejected if it is none of ours."""
+        try:
+            return self._box.open(sealed, row=f"sources/{store_id}/{kind}/typed/{path}")
+        except Undecryptable as error:
+            raise Rejected(problems=(Problem(path, f"{path}: type this secret again"),)) from error
+
     async def reseal_all(self) -> int:
         """Encrypt everything that is sealed here with the current master key; how many were not."""
         return await self._database.write(lambda connection: rows.reseal(connection, self._box))
@@ -198,6 +213,12 @@ class Configurations:
 
             sealed = await self._database.write(work)
         return base64.b64decode(self._box.open(sealed or "", row=row))
+
+
+def _without_secrets(valid: BaseModel, mapping: MappingRules) -> tuple[dict[str, Any], dict[str, str]]:
+    """Both documents as they are kept, and the secrets that were in them by their places."""
+    bare, found = secrets.take_out(valid.model_dump())
+    return {"settings": _plain(valid, bare), "mapping": mapping.model_dump(mode="json", exclude_defaults=True)}, found
 
 
 def _plain(model: BaseModel, document: Mapping[str, Any]) -> dict[str, Any]:

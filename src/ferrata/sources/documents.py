@@ -13,6 +13,7 @@ from ferrata.sources.configurations_store import Kept
 from ferrata.sources.explaining import Explanation
 from ferrata.sources.replaying import Remapping
 from ferrata.sources.schemas import Counts, Health, KeptMessage, Receipt, Run, RunState, Standing, State, Wanted
+from ferrata.sources.spelled import spelled, spelled_path
 
 Ids = Annotated[list[Annotated[str, Field(max_length=36)]], Field(max_length=1000)]
 
@@ -79,7 +80,7 @@ class SourcesDocument(_Document):
 
 
 class SettingsDocument(_Document):
-    """One version of a source's settings. `secrets` says which are set, and how they end."""
+    """One version of a source's settings, as its documentation spells them. `secrets` says which are set, and how they end."""
 
     version: int
     enabled: bool
@@ -90,13 +91,13 @@ class SettingsDocument(_Document):
     created_by: str
 
     @classmethod
-    def of(cls, kept: Kept, hints: dict[str, str]) -> "SettingsDocument":
+    def of(cls, kept: Kept, hints: dict[str, str], model: type[BaseModel]) -> "SettingsDocument":
         return cls(
             version=kept.version,
             enabled=kept.enabled,
-            settings=kept.document["settings"],
+            settings=spelled(model, kept.document["settings"]),
             mapping=kept.document["mapping"],
-            secrets=hints,
+            secrets={spelled_path(model, path): hint for path, hint in hints.items()},
             created_at=kept.created_at,
             created_by=kept.created_by,
         )

@@ -67,9 +67,12 @@ class Replaying:
         self._audit = audit
         self._reception = reception
 
-    async def look(self, wanted: Wanted) -> Remapping:
-        """What would come of mapping these again, tried on the first of them. Raises NotSetUp, NoSuchSource."""
-        configuration = await self._tools.configurations.get(wanted.store_id, wanted.kind or "")
+    async def look(self, wanted: Wanted, draft: Configuration | None = None) -> Remapping:
+        """What would come of mapping these again, tried on the first of them; ``draft``: with settings that are not kept yet.
+
+        Raises NotSetUp, NoSuchSource.
+        """
+        configuration = draft or await self._tools.configurations.get(wanted.store_id, wanted.kind or "")
         count = await self._tools.database.read(lambda connection: store.count_to_replay(connection, wanted, MOST_AT_ONCE))
         found = await self._tools.database.read(lambda connection: store.batch(connection, wanted, "", LOOKED_AT))
         await self._tools.handover.fresh()

@@ -34,10 +34,12 @@ def put_back(document: Any, secrets: Mapping[str, str], at: str = "") -> Any:
 
 
 def kept_where_unsaid(given: Mapping[str, Any], earlier: Mapping[str, Any], secrets: Mapping[str, str]) -> dict[str, Any]:
-    """``given`` with the earlier secrets wherever it says nothing (or null) about something that holds one."""
+    """``given`` with the earlier secrets wherever it says nothing (or null) about something that holds one; "" takes it away."""
     completed = dict(given)
     for name in {path.partition(".")[0] for path in secrets}:
-        if completed.get(name) is None:
+        if completed.get(name) == "" and name in secrets:
+            completed[name] = None
+        elif completed.get(name) is None:
             completed[name] = put_back(earlier.get(name), secrets, name)
         elif isinstance(completed[name], Mapping) and isinstance(earlier.get(name), Mapping):
             inner = {path.partition(".")[2]: secret for path, secret in secrets.items() if path.startswith(f"{name}.")}
