@@ -42,7 +42,7 @@ class Klaviyo:
         empty = httpx2.Response(200, json={"data": []})
         self.answers: dict[str, Any] = {"/api/accounts": httpx2.Response(200, json=ACCOUNT)}
         self.answers |= dict.fromkeys(("/api/metrics", "/api/custom-metrics", "/api/events", "/api/profiles"), empty)
-        self.answers |= dict.fromkeys(("/api/catalog-items", "/api/profile-import"), empty)
+        self.answers |= dict.fromkeys(("/api/catalog-items", "/api/profile-import", "/api/lists"), empty)
         self.seen: list[httpx2.Request] = []
 
     async def answer(self, request: httpx2.Request) -> httpx2.Response:

@@ -1,5 +1,6 @@
 """The connect API, field by field as it is documented, and what it refuses, in the documented order."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from ferrata.access.schemas import Right
 from ferrata.audit.schemas import SYSTEM
+from ferrata.kit.clock import MovedClock
 from tests.connections.conftest import ACCOUNT, KEY, NO_PERMISSION, NOT_AUTHENTICATED, OTHER_KEY, Klaviyo
 from tests.doors import Doors
 
@@ -303,3 +305,55 @@ class TestTheTestEndpoint:
         shop.answers["/api/lists"] = NO_PERMISSION
         told = (await owner.get(TEST)).json()
         assert told["data"]["lists"]["error"] == "The key lacks the scope lists:read."
+
+
+class TestPressedTwice:
+    """Klaviyo says once a second whose an account is."""
+
+    async def test_at_once_asks_klaviyo_once_and_both_are_answered(self, owner: Caller, shop: Klaviyo) -> None:
+        answers = await asyncio.gather(*(owner.post(CONNECT, {"apiKey": KEY, "action": "test"}) for _ in range(4)))
+        assert [answer.status_code for answer in answers] == [200] * 4
+        assert len({answer.text for answer in answers}) == 1
+        assert [request.url.path for request in shop.seen].count("/api/accounts") == 1
+
+    async def test_within_seconds_reads_the_metrics_anew_so_a_key_revoked_between_is_refused(
+        self, owner: Caller, shop: Klaviyo
+    ) -> None:
+        assert (await owner.post(CONNECT, {"apiKey": KEY, "action": "test"})).status_code == 200
+        assert (await owner.post(CONNECT, {"apiKey": KEY, "action": "test"})).status_code == 200
+        assert [request.url.path for request in shop.seen].count("/api/accounts") == 1
+        shop.answers["/api/metrics"] = NOT_AUTHENTICATED
+        assert (await owner.post(CONNECT, {"apiKey": KEY, "action": "test"})).status_code == 422
+
+    async def test_in_two_processes_waits_for_the_second_that_klaviyo_names(
+        self, owner: Caller, shop: Klaviyo, clock: MovedClock
+    ) -> None:
+        good = shop.answers["/api/accounts"]
+        answers = iter([httpx2.Response(429, headers={"retry-after": "1"}), good])
+        shop.answers["/api/accounts"] = lambda request: next(answers)
+        asking = asyncio.create_task(owner.post(CONNECT, {"apiKey": KEY, "action": "test"}))
+        while not asking.done():
+            await asyncio.sleep(0.01)
+            clock.advance(0.25)
+        assert asking.result().status_code == 200
+
+
+class TestTheMetric:
+    async def test_is_cleared_and_chosen_again_and_the_connection_stays(self, owner: Caller, shop: Klaviyo, doors: Doors) -> None:
+        assert (await owner.delete(CONNECT + "/metric")).status_code == 409
+        await owner.post(CONNECT, {"apiKey": KEY, "conversionMetricId": "m1"})
+        cleared = (await owner.delete(CONNECT + "/metric")).json()["store"]["klaviyo_integration"]
+        assert (cleared["status"], cleared["conversion_metric_id"], cleared["do_not_order_sync"]) == ("connected", None, None)
+        assert (await doors.wiring.audit.newest()).rows[0].action == "connections.metric_cleared"
+        chosen = (await owner.post(CONNECT, {"conversionMetricId": "m2"})).json()
+        assert chosen["store"]["klaviyo_integration"]["conversion_metric_id"] == "m2"
+
+    async def test_chosen_while_a_test_is_under_way_stays_chosen(self, owner: Caller, shop: Klaviyo, doors: Doors) -> None:
+        """What the test learned of the key is written beside it, not over it."""
+        await owner.post(CONNECT, {"apiKey": KEY, "conversionMetricId": "m1"})
+        connections = doors.wiring.connections
+        kept = await connections._shelf.one("default")
+        await owner.post(CONNECT, {"conversionMetricId": "m2"})
+        await connections._shelf.learn(kept, lambda now: now.told(detail="learned meanwhile"), SYSTEM)
+        seen = await connections.connection("default")
+        assert (seen.conversion_metric_id, seen.detail) == ("m2", "learned meanwhile")

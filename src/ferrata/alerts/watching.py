@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection as Transaction
 
-from ferrata.connections.schemas import Connection, Status, Store
+from ferrata.connections.schemas import Connection, Store
 from ferrata.connections.service import Connections
 from ferrata.delivery.schemas import DeadGroup, Lane
 from ferrata.delivery.service import DeliveryService
@@ -69,7 +69,7 @@ def endings(condition: Condition, name: str) -> str:
 def _broken(seen: Seen) -> dict[Condition, Told]:
     found = {}
     for store_id, connection in seen.connections.items():
-        if connection.status in (Status.ERROR, Status.DISCONNECTED) and store_id in seen.stores:
+        if connection.status.is_broken and store_id in seen.stores:
             name = seen.stores[store_id].name
             waiting = sum(lane.waiting + lane.sending for lane in seen.lanes if lane.store_id == store_id)
             detail = f"{connection.detail or 'Klaviyo refuses it.'} {waiting:,} deliveries wait; none is lost."
@@ -85,7 +85,7 @@ def _lanes(seen: Seen) -> dict[Condition, Told]:
         store = seen.stores.get(lane.store_id)
         if store is None:
             continue
-        broken = seen.connections[lane.store_id].status in (Status.ERROR, Status.DISCONNECTED)
+        broken = seen.connections[lane.store_id].status.is_broken
         waiting = lane.waiting + lane.sending
         if lane.parked_code and lane.parked_code not in ON_PURPOSE:
             if not (broken and lane.parked_code == KEY_REFUSED):

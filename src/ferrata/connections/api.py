@@ -88,6 +88,13 @@ def _add_connecting(routes: APIRouter, connections: Connections) -> None:
         told = {"klaviyo_integration": bodies.completed(connection)}
         return {"success": True, "message": "Klaviyo connected successfully", "store": told}
 
+    @routes.delete(CONNECT + "/metric", responses=REFUSALS)
+    async def clear_metric(storePublicId: str, who: Keeper, store_id: Store) -> Answer:  # noqa: N803
+        """Count nothing as a conversion from now on. The connection stays; another metric can be chosen at any time."""
+        connection = await connecting.clear_metric(store_id, actor=who.actor)
+        told = {"klaviyo_integration": bodies.completed(connection)}
+        return {"success": True, "message": "Conversion metric cleared", "store": told}
+
     @routes.delete(CONNECT)
     async def disconnect(storePublicId: str, who: Keeper, store_id: Store) -> Answer:  # noqa: N803
         """Forget the key or tokens, the account and the metric. The store stays, and its events wait."""

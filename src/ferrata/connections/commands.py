@@ -128,7 +128,7 @@ def connections(opened: Opened) -> App:
         async with opened() as service:
             connection = await service.test(await service.registry.choose(store), actor=COMMAND_LINE)
         _tell(connection, json)
-        if connection.status is Status.ERROR:
+        if connection.status.is_broken:
             raise NeedsReconnect(connection.detail or "")
 
     @app.command
@@ -181,10 +181,10 @@ def _add_keys(app: App, opened: Opened) -> None:
         key = _read_key("Klaviyo private key: ")
         async with opened() as service:
             store_id = await service.registry.choose(store)
-            if metric:
+            if metric or test:
                 connection = await service.connecting.complete(store_id, key, metric, actor=COMMAND_LINE)
             else:
-                connection = await service.set_private_key(store_id, key, actor=COMMAND_LINE, test=test)
+                connection = await service.set_private_key(store_id, key, actor=COMMAND_LINE, test=False)
         _tell(connection, json)
 
     @app.command
@@ -228,6 +228,14 @@ def _add_metrics(app: App, opened: Opened) -> None:
         said = f"{store_id}: {connection.conversion_metric_name} counts as a conversion; orders {orders} from Klaviyo."
         Terminal(as_json=json).answer(bodies.integration(connection), said=said)
 
+    @app.command
+    async def clear_metric(*, store: StoreOption = None, json: Json = False) -> None:
+        """Count nothing as a conversion. The connection stays, and another metric can be chosen at any time."""
+        async with opened() as service:
+            store_id = await service.registry.choose(store)
+            connection = await service.connecting.clear_metric(store_id, actor=COMMAND_LINE)
+        Terminal(as_json=json).answer(bodies.integration(connection), said=f"{store_id}: nothing counts as a conversion.")
+
 
 def _read_key(prompt: str) -> str:
     return getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline()
@@ -236,6 +244,6 @@ def _read_key(prompt: str) -> str:
 def _tell(connection: Connection, as_json: bool) -> None:
     key = f", key {connection.hint}" if connection.hint else ""
     account = f", account {connection.account_name or ''} {connection.account_id}" if connection.account_id else ""
-    detail = f"\n{connection.detail}" if connection.detail else ""
-    said = f"{connection.store_id}: {connection.status.replace('_', ' ')}{key}{account}{detail}"
+    notes = "\n".join(filter(None, ["", connection.detail, what_is_missing(connection.scopes)]))
+    said = f"{connection.store_id}: {connection.status.replace('_', ' ')}{key}{account}{notes}"
     Terminal(as_json=as_json).answer(asdict(connection), said=said)

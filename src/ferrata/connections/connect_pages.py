@@ -10,9 +10,11 @@ from starlette.responses import Response
 
 from ferrata.access.http import needs
 from ferrata.access.schemas import Principal, Right
+from ferrata.connections.key_test import told_of
 from ferrata.connections.key_trials import Trial
 from ferrata.connections.metrics import MetricChoices
-from ferrata.connections.schemas import Connection, Status
+from ferrata.connections.oauth_app import OAuthApp
+from ferrata.connections.schemas import Connection, Method, Status
 from ferrata.connections.scopes import FEATURES, what_is_missing
 from ferrata.connections.service import Connections
 from ferrata.connections.tickets import TicketExpired, Tickets
@@ -29,9 +31,10 @@ _Managing = Annotated[Principal, Depends(needs(Right.CONNECTIONS_MANAGE))]
 _Text = Annotated[str, Form()]
 
 
-def router(pages: Pages, connections: Connections, tickets: Tickets) -> APIRouter:
+def router(pages: Pages, connections: Connections, tickets: Tickets, app: OAuthApp | None) -> APIRouter:
     routes = page_routes()
-    _add_first_steps(routes, pages, connections, tickets)
+    _add_method(routes, pages, connections, app)
+    _add_key(routes, pages, connections, tickets)
     _add_metric(routes, pages, connections, tickets)
     _add_rotation(routes, pages, connections)
     _add_end(routes, pages, connections)
@@ -42,14 +45,16 @@ def of_store(store_id: str, *, then: str = "connection") -> str:
     return f"/ui/stores/{quote(store_id)}/{then}"
 
 
-def _add_first_steps(routes: APIRouter, pages: Pages, connections: Connections, tickets: Tickets) -> None:
+def _add_method(routes: APIRouter, pages: Pages, connections: Connections, app: OAuthApp | None) -> None:
     @routes.get(CONNECT)
     async def how(request: Request, store_id: str, _who: _Managing) -> Response:
         """Which way: a key or OAuth."""
         store = await connections.store(store_id)
         seen = await connections.connection(store_id)
-        return pages.page(request, "connections/connect_method.html", store=store, connection=seen)
+        return pages.page(request, "connections/connect_method.html", store=store, connection=seen, app=app)
 
+
+def _add_key(routes: APIRouter, pages: Pages, connections: Connections, tickets: Tickets) -> None:
     @routes.get(CONNECT + "/key")
     async def which_key(request: Request, store_id: str, _who: _Managing) -> Response:
         return await key_form(request, store_id)
@@ -88,6 +93,7 @@ async def metric_page(
 ) -> Response:
     seen = await connections.connection(store_id)
     chosen = seen.conversion_metric_id
+    just_allowed = not trial and seen.method is Method.OAUTH and chosen is None
     if chosen is None and metrics.all and metrics.all[0].is_shopify_placed_order:
         chosen = metrics.all[0].id
     return pages.page(
@@ -98,8 +104,9 @@ async def metric_page(
         connection=seen,
         metrics=metrics,
         chosen=chosen,
-        trial=trial,
-        lacking=what_is_missing(trial.scopes) if trial else None,
+        tested=trial.tested if trial else told_of(seen.account_id, seen.account) if just_allowed else None,
+        method=Method.PRIVATE_KEY if trial else Method.OAUTH if just_allowed else None,
+        lacking=what_is_missing(trial.scopes if trial else seen.scopes) if trial or just_allowed else None,
         ticket=ticket,
         error=_sentence(error),
     )
@@ -126,11 +133,9 @@ def _add_metric(routes: APIRouter, pages: Pages, connections: Connections, ticke
         try:
             if ticket:
                 key = tickets.redeem(ticket, store_id, who.id)
-                seen = (
-                    await connecting.complete(store_id, key, metric, actor=who.actor)
-                    if metric
-                    else await connecting.set_key(store_id, key, actor=who.actor)
-                )
+                seen = await connecting.complete(store_id, key, metric or None, actor=who.actor)
+            elif not metric:
+                seen = await connecting.clear_metric(store_id, actor=who.actor)
             else:
                 found = await connections.metrics(store_id)
                 seen = await connecting.choose_metric(store_id, metric, found, actor=who.actor)
@@ -144,7 +149,8 @@ def _add_metric(routes: APIRouter, pages: Pages, connections: Connections, ticke
         if use_account and who.may(Right.STORES_EDIT):
             await _take_over(connections, seen, who)
         named = f" to {seen.account_name}" if seen.account_name else ""
-        said = f"Connected{named}. Waiting events are on their way." if ticket else "The conversion metric is changed."
+        counted = "The conversion metric is changed." if metric else "No metric counts as a conversion now."
+        said = f"Connected{named}. Waiting events are on their way." if ticket else counted
         return redirect_saying(of_store(store_id), Flash(said))
 
 

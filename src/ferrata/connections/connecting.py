@@ -52,8 +52,10 @@ class Connecting:
         """Count a test of the store's own connection. Raises NotConnected, TooManyTests."""
         await self._trials.count((await self._shelf.one(store_id)).quota_id)
 
-    async def complete(self, store_id: str, key: str, metric_id: str, *, actor: Actor) -> Connection:
+    async def complete(self, store_id: str, key: str, metric_id: str | None, *, actor: Actor) -> Connection:
         """Connect a store with this key and conversion metric, or change either. The key is tested again first.
+
+        Without a metric the one that was chosen stays, or none is chosen yet.
 
         Raises:
             NotFound: there is no such store.
@@ -64,7 +66,7 @@ class Connecting:
         store = await self._stores.choose(store_id)
         private_key = read_key(key)
         trial = await self._trials.trial(private_key, again=True)
-        choice = _chosen(trial.metrics, metric_id)
+        choice = _chosen(trial.metrics, metric_id) if metric_id else None
         return await self._keep(store, private_key, trial.tested, choice=choice, scopes=trial.scopes, actor=actor)
 
     async def set_key(self, store_id: str, key: str, *, actor: Actor, test: bool = True, move: bool = False) -> Connection:
@@ -111,15 +113,21 @@ class Connecting:
 
     async def choose_metric(self, store_id: str, metric_id: str, metrics: MetricChoices, *, actor: Actor) -> Connection:
         """Change what a connected store counts as a conversion. Raises NotConnected; Rejected: no such metric."""
-        choice = _chosen(metrics, metric_id)
+        return await self._set_metric(store_id, _chosen(metrics, metric_id), actor)
 
+    async def clear_metric(self, store_id: str, *, actor: Actor) -> Connection:
+        """Have a connected store count nothing as a conversion. Raises NotConnected."""
+        return await self._set_metric(store_id, None, actor)
+
+    async def _set_metric(self, store_id: str, choice: MetricChoice | None, actor: Actor) -> Connection:
         def work(transaction: Transaction) -> rows.Kept:
-            before = rows.find_connection(transaction, store_id)
+            before = rows.find_connection(transaction, store_id, for_update=True)
             if before is None:
                 raise NotConnected
             after = _with_metric(before, choice)
             if after != before:
-                self._shelf.put(transaction, after, actor, "connections.metric_chosen")
+                action = "connections.metric_chosen" if choice else "connections.metric_cleared"
+                self._shelf.put(transaction, after, actor, action)
             return after
 
         kept = await self._shelf.database.write(work)
@@ -152,13 +160,12 @@ class Connecting:
         """``other_account``: a store that is connected to another account may be moved to this one."""
         fresh = self._keys.keep(store_id, key, tested)
         if scopes is not None:
-            seen = replace(fresh.seen, scopes=scopes, scopes_checked_at=fresh.seen.tested_at)
-            fresh = replace(fresh, seen=seen)
+            fresh = fresh.told(scopes=scopes, scopes_checked_at=fresh.seen.tested_at)
         if choice:
             fresh = _with_metric(fresh, choice)
 
         def work(transaction: Transaction) -> rows.Kept:
-            before = rows.find_connection(transaction, store_id)
+            before = rows.find_connection(transaction, store_id, for_update=True)
             if before and not other_account:
                 _must_be_same_account(before.seen, fresh.seen)
             after = carried_over(before, fresh)
@@ -190,11 +197,9 @@ def _chosen(metrics: MetricChoices, metric_id: str) -> MetricChoice:
     return choice
 
 
-def _with_metric(kept: rows.Kept, choice: MetricChoice) -> rows.Kept:
-    seen = replace(
-        kept.seen,
-        conversion_metric_id=choice.id,
-        conversion_metric_name=choice.name,
-        is_shopify_order=choice.is_shopify_placed_order,
+def _with_metric(kept: rows.Kept, choice: MetricChoice | None) -> rows.Kept:
+    return kept.told(
+        conversion_metric_id=choice.id if choice else None,
+        conversion_metric_name=choice.name if choice else None,
+        is_shopify_order=choice is not None and choice.is_shopify_placed_order,
     )
-    return replace(kept, seen=seen)

@@ -4,9 +4,14 @@
 knows it; a second question, for metrics, shows whether it can do anything here.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from ferrata.connections.errors import KeyRefused, KeyUntested, KlaviyoBusy
+from ferrata.connections.patience import patiently
 from ferrata.connections.schemas import Tested
 from ferrata.infra.errors import FerrataError
+from ferrata.kit.clock import Clock
 from ferrata.klaviyo import Document, Klaviyo, KlaviyoError, NeedsReconnect, Rejected
 from ferrata.klaviyo.errors import MissingScope, Throttled
 
@@ -14,15 +19,15 @@ NO_ACCOUNT_SCOPE = "The key lacks the scope accounts:read, so the account's name
 NO_SCOPES = "Klaviyo knows this key, but it has neither accounts:read nor metrics:read. Events will need events:write."
 
 
-async def test_key(client: Klaviyo) -> Tested:
-    """What the key that ``client`` carries is good for.
+async def test_key(client: Klaviyo, clock: Clock) -> Tested:
+    """What the key that ``client`` carries is good for. Where Klaviyo asks to wait a second or two, that is waited for.
 
     Raises:
         KeyRefused: Klaviyo does not accept it.
         KeyUntested: Klaviyo could not be asked, or did not answer as it does.
     """
     try:
-        return _account(await client.read("GET /api/accounts"))
+        return _account(await patiently(clock, lambda: client.read("GET /api/accounts")))
     except MissingScope:
         pass
     except KlaviyoError as error:
@@ -51,12 +56,16 @@ def _account(document: Document) -> Tested:
     first = accounts[0] if accounts else None
     if first is None:
         return Tested(None, None, None, None, "Klaviyo accepted the key but named no account.")
-    attributes = first.attributes
+    return told_of(first.id, first.attributes)
+
+
+def told_of(account_id: str | None, attributes: Mapping[str, Any]) -> Tested:
+    """What an account's attributes, as Klaviyo gives them, tell of it."""
     contact = attributes.get("contact_information")
     contact = contact if isinstance(contact, dict) else {}
     name = _text(contact.get("organization_name")) or _text(contact.get("default_sender_email"))
     time_zone, currency = _text(attributes.get("timezone")), _text(attributes.get("preferred_currency"))
-    return Tested(first.id, name, time_zone, currency, None, attributes)
+    return Tested(account_id, name, time_zone, currency, None, attributes)
 
 
 def _text(value: object) -> str | None:

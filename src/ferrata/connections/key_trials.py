@@ -4,6 +4,7 @@
 and once to keep: the second time the lists of metrics show that the key is still good, and the account is known.
 """
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -26,6 +27,7 @@ from ferrata.klaviyo.errors import MissingScope
 TESTS = Allowance(15, timedelta(minutes=1))
 """What Klaviyo allows for GET /api/accounts: 15 a minute for an account."""
 REMEMBER_SECONDS = 60.0
+PRESSED_TWICE_SECONDS = 3.0
 _MOST_REMEMBERED = 200
 
 
@@ -41,7 +43,7 @@ class Trial:
 @dataclass(frozen=True, slots=True)
 class _Remembered:
     trial: Trial
-    until: float
+    at: float
 
 
 class KeyTrials:
@@ -50,6 +52,7 @@ class KeyTrials:
         self._clock = clock
         self._clients = clients
         self._remembered: dict[str, _Remembered] = {}
+        self._under_way: dict[str, asyncio.Task[Trial]] = {}
 
     async def tested(self, auth: Auth, quota_id: str | None = None) -> Tested:
         """Whether Klaviyo accepts the key or the tokens, and whose they are. ``quota_id``: what they spend, if that is known.
@@ -59,7 +62,7 @@ class KeyTrials:
             TooManyTests: keys of this account were tested 15 times within a minute.
         """
         name = await self._take(auth, quota_id)
-        tested = await test_key(self._clients.single(auth))
+        tested = await test_key(self._clients.single(auth), self._clock)
         if tested.account_id and isinstance(auth, PrivateKey) and name != (own := f"account:{tested.account_id}"):
             now = self._clock.now()
             await self._database.write(lambda transaction: TESTS.take(transaction, _counted(own), now))
@@ -68,11 +71,25 @@ class KeyTrials:
     async def trial(self, key: PrivateKey, *, again: bool = False) -> Trial:
         """``tested``, with the metrics and scopes. ``again``: the account and scopes of a trial within the last minute suffice.
 
-        The metrics are read in any case, so a key that was revoked meanwhile is refused in any case.
+        Those of the last seconds do in any case, and who asks while a trial is under way gets what it gives: a button that is
+        pressed twice asks Klaviyo once. The metrics are read each time, so a key that was revoked meanwhile is refused.
         """
-        known = self._remembered.get(fingerprint(key)) if again else None
-        if known and self._clock.monotonic() < known.until:
+        name = fingerprint(key)
+        known = self._remembered.get(name)
+        if known and self._clock.monotonic() - known.at < (REMEMBER_SECONDS if again else PRESSED_TWICE_SECONDS):
             return replace(known.trial, metrics=await self.metrics(self._clients.single(key)))
+        task = self._under_way.get(name)
+        if task is None:
+            task = self._under_way[name] = asyncio.create_task(self._try(key), name="key trial")
+            task.add_done_callback(lambda done: self._ended(name, done))
+        return await asyncio.shield(task)
+
+    def _ended(self, name: str, task: asyncio.Task[Trial]) -> None:
+        self._under_way.pop(name, None)
+        if not task.cancelled():
+            task.exception()  # whoever asked has it; nobody is there to be told if they went away
+
+    async def _try(self, key: PrivateKey) -> Trial:
         tested, client = await self.tested(key), self._clients.single(key)
         metrics = await self.metrics(client)
         seen = {
@@ -96,10 +113,10 @@ class KeyTrials:
 
     def _remember(self, key: PrivateKey, trial: Trial) -> None:
         now = self._clock.monotonic()
-        self._remembered = {name: each for name, each in self._remembered.items() if now < each.until}
+        self._remembered = {name: each for name, each in self._remembered.items() if now - each.at < REMEMBER_SECONDS}
         while len(self._remembered) >= _MOST_REMEMBERED:
             self._remembered.pop(next(iter(self._remembered)))
-        self._remembered[fingerprint(key)] = _Remembered(trial, now + REMEMBER_SECONDS)
+        self._remembered[fingerprint(key)] = _Remembered(trial, now)
 
     async def count(self, quota_id: str) -> None:
         """Raises TooManyTests."""

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from httpx2 import AsyncBaseTransport
 
 from ferrata.connections.oauth_errors import NoOAuthApp
+from ferrata.connections.scopes import ALL_SCOPES
 from ferrata.infra.settings import Environment, Settings
 from ferrata.kit.clock import Clock
 from ferrata.klaviyo import Secret
@@ -45,6 +46,11 @@ class OAuthApp:
         return urlsplit(self.consent_url).netloc
 
 
+def redirect_address(settings: Settings) -> str:
+    """Where Klaviyo sends people back to: from the settings alone."""
+    return settings.public_address() + CALLBACK
+
+
 def read_app(settings: Settings, clock: Clock, transport: AsyncBaseTransport) -> OAuthApp | None:
     """The app of the settings; None if there is none. ``transport`` is the pool that Klaviyo is reached through."""
     if not (settings.oauth_client_id and settings.oauth_client_secret):
@@ -56,8 +62,8 @@ def read_app(settings: Settings, clock: Clock, transport: AsyncBaseTransport) ->
     return OAuthApp(
         client_id=settings.oauth_client_id,
         client_secret=secret,
-        redirect_uri=settings.public_address() + CALLBACK,
-        scopes=tuple(sorted({"accounts:read", *settings.oauth_scopes.split()})),
+        redirect_uri=redirect_address(settings),
+        scopes=tuple(sorted({"accounts:read", *(settings.oauth_scopes.split() or ALL_SCOPES)})),
         consent_url=str(settings.oauth_authorize_url or consent),
         endpoint=TokenEndpoint(
             settings.oauth_client_id,

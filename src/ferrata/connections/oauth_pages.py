@@ -12,6 +12,7 @@ from ferrata.access.schemas import Principal, Right
 from ferrata.connections.oauth_app import CALLBACK
 from ferrata.connections.oauth_errors import NeedsPerson, NotByOAuth, StateUnknown
 from ferrata.connections.oauth_service import OAuth, Returned, Who
+from ferrata.connections.scopes import ALL_SCOPES, FEATURES
 from ferrata.connections.service import Connections
 from ferrata.infra.errors import FerrataError, Forbidden
 from ferrata.klaviyo import KlaviyoError
@@ -20,6 +21,7 @@ from ferrata.ui.render import Pages
 from ferrata.ui.routes import page_routes
 
 CONNECT = "/ui/stores/{store_id}/connect/oauth"
+CONNECTION = "/ui/stores/{store_id}/connection"
 METRIC = "/ui/stores/{store_id}/connect/metric"
 _Reading = Annotated[Principal, Depends(needs(Right.CONNECTIONS_READ))]
 _Managing = Annotated[Principal, Depends(needs(Right.CONNECTIONS_MANAGE))]
@@ -38,6 +40,9 @@ def router(pages: Pages, oauth: OAuth, connections: Connections) -> APIRouter:
             "connection": await connections.connection(store_id),
             "installation": await oauth.installations.of_store(store_id),
             "app": oauth.app,
+            "features": FEATURES,
+            "others": [scope for scope in oauth.app.scopes if scope not in ALL_SCOPES] if oauth.app else [],
+            "redirect_uri": oauth.redirect_uri,
             "may_manage": who.may(Right.CONNECTIONS_MANAGE),
             "error": error.message if error else None,
         }
@@ -98,7 +103,7 @@ def router(pages: Pages, oauth: OAuth, connections: Connections) -> APIRouter:
         named = f" to {connection.account_name}" if connection.account_name else ""
         said = f"Connected{named} by OAuth. Waiting events are on their way."
         chosen = (await connections.connection(start.store_id)).conversion_metric_id
-        return redirect_saying((CONNECT if chosen else METRIC).format(store_id=start.store_id), Flash(said))
+        return redirect_saying((CONNECTION if chosen else METRIC).format(store_id=start.store_id), Flash(said))
 
     return routes
 

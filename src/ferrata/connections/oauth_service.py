@@ -18,7 +18,7 @@ from ferrata.connections import oauth_store as rows
 from ferrata.connections.clients import Clients
 from ferrata.connections.errors import KeyRefused, KeyUntested
 from ferrata.connections.key_test import test_key
-from ferrata.connections.oauth_app import OAuthApp, read_app, require
+from ferrata.connections.oauth_app import OAuthApp, read_app, redirect_address, require
 from ferrata.connections.oauth_auth import Bearer
 from ferrata.connections.oauth_errors import CodeRefused, ConsentRefused, OAuthUnavailable, StateForeign, StateUnknown
 from ferrata.connections.oauth_installations import Installations
@@ -70,7 +70,7 @@ class Returned:
 
 
 class OAuth:
-    """``installations`` holds what came of it."""
+    """``installations`` holds what came of it; ``redirect_uri`` is what an app must have registered."""
 
     def __init__(
         self,
@@ -82,8 +82,10 @@ class OAuth:
         installations: Installations,
         connections: Connections,
         clients: Clients,
+        redirect_uri: str,
     ) -> None:
         self.installations = installations
+        self.redirect_uri = redirect_uri
         self._database = database
         self._clock = clock
         self._audit = audit
@@ -201,7 +203,7 @@ class OAuth:
         """Whose account this is. Should Klaviyo not say so now, the access that it has just given is kept all the same."""
         client = self._clients.single(Bearer(tokens))
         try:
-            return await test_key(client)
+            return await test_key(client, self._clock)
         except (KeyUntested, KeyRefused) as error:
             log.warning("connections.oauth_account_not_read", reason=error.message)
             return None
@@ -267,7 +269,16 @@ def open_oauth(
     tokens, app = SealedTokens(box), read_app(settings, clock, clients.transport)
     refreshes = Refreshes(database, clock, tokens, app)
     installations = Installations(database, clock, tokens, refreshes, app)
-    oauth = OAuth(database, clock, audit, tokens=tokens, installations=installations, connections=connections, clients=clients)
+    oauth = OAuth(
+        database,
+        clock,
+        audit,
+        tokens=tokens,
+        installations=installations,
+        connections=connections,
+        clients=clients,
+        redirect_uri=redirect_address(settings),
+    )
     oauth.attach(refreshes)
     return oauth
 

@@ -24,12 +24,22 @@ class Store:
 
 
 class Status(StrEnum):
-    """``error``: Klaviyo refuses what we have. ``disconnected``: ended at Klaviyo's side, such as an app that was uninstalled."""
+    """How a store stands with Klaviyo.
+
+    ``not_configured``: there is neither key nor installation, as before the first connecting and after a disconnect here.
+    ``error``: Klaviyo refuses the key, or does not let it do what is needed; another key mends it. ``disconnected``: ended at
+    Klaviyo's side, such as an app that was uninstalled; only a new consent mends it.
+    """
 
     NOT_CONFIGURED = "not_configured"
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
     ERROR = "error"
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether there is a connection that does not work."""
+        return self in (Status.ERROR, Status.DISCONNECTED)
 
 
 class Method(StrEnum):

@@ -1,5 +1,6 @@
 """Which of Klaviyo's scopes each thing that Ferrata does needs, and which of them a credential has.
 
+``FEATURES`` is the one list: the wizard, the page of a connection, what OAuth asks for, the doctor and the docs go by it.
 Klaviyo tells nobody the scopes of a key, so each is found out by one cheap request. The right to write shows with an empty body:
 the answer is 403 without it and 400 with it, and nothing is done.
 """
@@ -38,6 +39,7 @@ FEATURES = (
     Feature("account", "Show the account and check the key", ("accounts:read",)),
     Feature("metrics", "Choose the conversion metric", ("metrics:read",)),
     Feature("reading", "Answer questions from Klaviyo's data", ("events:read", "profiles:read")),
+    Feature("bulk", "Change many profiles at once", ("lists:read", "lists:write")),
     Feature("catalog", "Keep the catalog", ("catalogs:read", "catalogs:write")),
 )
 QUESTIONS = {
@@ -47,6 +49,8 @@ QUESTIONS = {
     "metrics:read": _Question("GET /api/metrics"),
     "events:read": _Question("GET /api/events", _ONE),
     "profiles:read": _Question("GET /api/profiles", _ONE),
+    "lists:read": _Question("GET /api/lists"),
+    "lists:write": _Question("POST /api/lists", body=_EMPTY),
     "catalogs:read": _Question("GET /api/catalog-items"),
     "catalogs:write": _Question("POST /api/catalog-items", body=_EMPTY),
 }
@@ -90,4 +94,4 @@ def what_is_missing(scopes: Scopes) -> str | None:
         return None
     without = [feature for feature in FEATURES if lacking & set(feature.scopes)]
     told = "; ".join(f"{feature.words} ({', '.join(s for s in feature.scopes if s in lacking)})" for feature in without)
-    return f"The key lacks scopes. Not possible: {told}."
+    return f"Scopes are missing. Not possible: {told}."

@@ -15,10 +15,12 @@ from ferrata.connections.errors import KeyRefused, NotConnected
 from ferrata.connections.key_trials import KeyTrials
 from ferrata.connections.keys import Keys
 from ferrata.connections.metrics import MetricChoices
+from ferrata.connections.patience import patiently
 from ferrata.connections.rotation import Rotation
 from ferrata.connections.schemas import (
     Connection,
     Credential,
+    Held,
     Installations,
     Method,
     Status,
@@ -39,6 +41,7 @@ __all__ = [
     "Feature",
     "find_scopes",
     "missing",
+    "patiently",
     "what_is_missing",
 ]
 
@@ -118,7 +121,7 @@ class Connections:
         elif credential is None or (credential.version, credential.quota_id) != (kept.version, kept.quota_id):
             auth = await self._auth_of(kept)
             credential = Credential(auth, kept.quota_id, kept.version, former_quota_id=kept.former_quota_id) if auth else None
-        broken = kept is not None and kept.seen.status in (Status.ERROR, Status.DISCONNECTED)
+        broken = kept is not None and kept.seen.status.is_broken
         if credential and credential.shown_broken is not broken:
             credential = replace(credential, shown_broken=broken)
         self._cache[store_id] = _Cached(credential, self._clock.monotonic() + CACHE_SECONDS)
@@ -164,9 +167,12 @@ class Connections:
         client = await self.client_of(store_id)
         await self._trials.count(kept.quota_id)
         found = await find_scopes(client)
-        seen = replace(kept.seen, scopes=found, scopes_checked_at=self._clock.now())
-        await self._shelf.learn(kept, replace(kept, seen=seen), actor)
-        return seen
+        for scope, held in kept.seen.scopes.items():  # what Klaviyo does not say now leaves what was known
+            if found.get(scope) is Held.UNKNOWN:
+                found[scope] = held
+        known = {"scopes": found, "scopes_checked_at": self._clock.now()}
+        await self._shelf.learn(kept, lambda now: now.told(**known), actor)
+        return kept.told(**known).seen
 
     async def is_connected(self, store_id: str) -> bool:
         """Whether there is a key or an installation, be it good or refused."""
@@ -207,10 +213,10 @@ class Connections:
         try:
             tested = await self._trials.tested(auth, kept.quota_id)
         except KeyRefused as error:
-            seen = replace(kept.seen, status=Status.ERROR, detail=error.message, tested_at=self._clock.now())
-            await self._shelf.learn(kept, replace(kept, seen=seen), actor)
+            known = {"status": Status.ERROR, "detail": error.message, "tested_at": self._clock.now()}
+            await self._shelf.learn(kept, lambda now: now.told(**known), actor)
         else:
-            await self._shelf.learn(kept, self._keys.learned(kept, auth, tested), actor)
+            await self._shelf.learn(kept, lambda now: self._keys.learned(now, auth, tested), actor)
         return await self.connection(store_id)
 
     async def other_credential(self, store_id: str, refused: Credential) -> Credential | None:
@@ -227,7 +233,7 @@ class Connections:
         return await self.rotation.alive(store_id, refused.quota_id)
 
     def lost(self, transaction: Transaction, installation_id: str, detail: str) -> None:
-        """Klaviyo knows an OAuth installation no more: show its connections as broken, in the caller's transaction."""
+        """Klaviyo knows an OAuth installation no more: show its stores as disconnected, in the caller's transaction."""
         for kept in rows.all_connections(transaction):
             if kept.installation_id == installation_id:
                 self._shelf.lose(transaction, kept, detail)
@@ -243,10 +249,6 @@ class Connections:
     def announce(self, store_id: str) -> None:
         """Say, after the commit, that this store's connection changed."""
         self._changes.announce(store_id)
-
-    async def ended(self, store_id: str, version: str, detail: str) -> None:
-        """Klaviyo's side has ended this very connection, such as by uninstalling the app: show it as disconnected."""
-        await self._shelf.observed(store_id, version, Status.DISCONNECTED, detail[:500])
 
     async def refused(self, store_id: str, version: str, detail: str) -> None:
         """Klaviyo has refused a request made with this credential: show the connection as broken."""

@@ -1,5 +1,6 @@
 """Where connections are kept: found, learned about, cut. Every change is noted in its transaction and announced after it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from sqlalchemy import Connection as Transaction
@@ -53,35 +54,41 @@ class Shelf:
         if before.installation_id and self.installations:
             self.installations.left(transaction, before.installation_id, before.seen.store_id)
 
-    async def learn(self, before: rows.Kept, after: rows.Kept, actor: Actor) -> None:
-        """Keep what became known of a credential, unless another one was set meanwhile."""
-        seen = after.seen
-        if seen.status is not before.seen.status:
-            after = replace(after, seen=replace(seen, status_since=self.clock.now()))
+    async def learn(self, of: rows.Kept, learned: Callable[[rows.Kept], rows.Kept], actor: Actor) -> None:
+        """Keep what became known of this very credential: ``learned`` gives it of the connection as it stands by then."""
+        store_id, now = of.seen.store_id, self.clock.now()
 
         def work(transaction: Transaction) -> None:
-            still_this_one = rows.set_known(transaction, after, before.version)
-            if still_this_one and seen.status is not before.seen.status:
-                action = "connections.status_changed"
-                self.changes.note(transaction, actor, action, seen.store_id, before=before, after=after)
+            before = rows.find_connection(transaction, store_id, for_update=True)
+            if before is None or before.version != of.version:
+                return
+            after, was = learned(before), before.seen
+            if was.status is Status.DISCONNECTED and after.seen.status is Status.ERROR:  # a refusal says less than the reason
+                after = after.told(status=was.status, detail=was.detail)
+            changed = after.seen.status is not was.status
+            after = after.told(status_since=now if changed else was.status_since)
+            rows.set_known(transaction, after, before.version)
+            if changed:
+                self.changes.note(transaction, actor, "connections.status_changed", store_id, before=before, after=after)
 
         await self.database.write(work)
-        self.changes.announce(seen.store_id)
+        self.changes.announce(store_id)
 
     def lose(self, transaction: Transaction, kept: rows.Kept, detail: str) -> None:
         """What a connection stood on is gone at Klaviyo's side; nothing happens if that was known."""
-        if kept.seen.status is Status.ERROR:
+        if kept.seen.status is Status.DISCONNECTED:
             return
-        seen = replace(kept.seen, status=Status.ERROR, detail=detail, status_since=self.clock.now())
-        after = replace(kept, seen=seen)
+        after = kept.told(status=Status.DISCONNECTED, detail=detail, status_since=self.clock.now())
         if rows.set_known(transaction, after, kept.version):
-            self.changes.note(transaction, SYSTEM, "connections.oauth_lost", seen.store_id, before=kept, after=after)
+            self.changes.note(transaction, SYSTEM, "connections.oauth_lost", kept.seen.store_id, before=kept, after=after)
 
     async def observed(self, store_id: str, version: str, status: Status, detail: str | None) -> None:
         """Something showed how this very credential is; nothing happens if that was known."""
         kept = await self.find(store_id)
-        if kept and kept.version == version and kept.seen.status is not status:
-            await self.learn(kept, replace(kept, seen=replace(kept.seen, status=status, detail=detail)), SYSTEM)
+        if kept is None or kept.version != version or kept.seen.status is status:
+            return
+        if not (status is Status.ERROR and kept.seen.status.is_broken):
+            await self.learn(kept, lambda now: now.told(status=status, detail=detail), SYSTEM)
 
 
 def carried_over(before: rows.Kept | None, after: rows.Kept) -> rows.Kept:

@@ -1,7 +1,7 @@
 """All SQL of this room about connections and keys."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,10 @@ class Kept:
     fingerprint: str | None = None
     former_quota_id: str | None = None
 
+    def told(self, **known: Any) -> "Kept":
+        """The same, with this known of it."""
+        return replace(self, seen=replace(self.seen, **known))
+
 
 @dataclass(frozen=True, slots=True)
 class KeptRetired:
@@ -38,8 +42,9 @@ class KeptRetired:
 _CREDENTIAL = frozenset({"store_id", "version", "sealed_key", "installation_id", "fingerprint", "hint", "created_at"})
 
 
-def find_connection(transaction: Transaction, store_id: str) -> Kept | None:
-    row = transaction.execute(select(connections).where(connections.c.store_id == store_id)).first()
+def find_connection(transaction: Transaction, store_id: str, *, for_update: bool = False) -> Kept | None:
+    query = select(connections).where(connections.c.store_id == store_id)
+    row = transaction.execute(query.with_for_update() if for_update else query).first()
     return _kept(row) if row else None
 
 

@@ -25,7 +25,7 @@ ONE = STORES + "/{store_id}"
 WORDS = {
     Status.CONNECTED: "Connected",
     Status.ERROR: "Refused",
-    Status.DISCONNECTED: "Disconnected",
+    Status.DISCONNECTED: "Ended at Klaviyo",
     Status.NOT_CONFIGURED: "Not connected",
 }
 ARCHIVED = "archived"

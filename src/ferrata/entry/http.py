@@ -149,7 +149,7 @@ def _add(app: FastAPI, routes: APIRouter) -> None:
 def _pages(wiring: Wiring) -> Iterator[APIRouter]:
     yield connections_pages.router()
     yield store_pages.router(wiring.pages, wiring.connections)
-    yield connect_pages.router(wiring.pages, wiring.connections, Tickets(wiring.box, wiring.clock))
+    yield connect_pages.router(wiring.pages, wiring.connections, Tickets(wiring.box, wiring.clock), wiring.oauth.app)
     yield connection_pages.router(wiring.pages, wiring.health.of_connections, wiring.connections)
     yield oauth_pages.router(wiring.pages, wiring.oauth, wiring.connections)
     yield flags_pages.router(wiring.pages, wiring.flags, wiring.events, wiring.connections, wiring.clock)

@@ -44,7 +44,7 @@ class ConnectionHealth:
     def _refused_since(self) -> bool:
         """Whether a request or a test was refused after the last probe."""
         seen, checked_at = self.connection, self.probe.checked_at
-        broken = seen.status in (Status.ERROR, Status.DISCONNECTED)
+        broken = seen.status.is_broken
         return broken and (checked_at is None or (seen.status_since is not None and seen.status_since >= checked_at))
 
     @property

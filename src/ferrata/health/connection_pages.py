@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from ferrata.access.http import needs
 from ferrata.access.schemas import Principal, Right
-from ferrata.connections.schemas import Status
+from ferrata.connections.schemas import Method, Status
 from ferrata.connections.service import Connections
 from ferrata.health.connection_health import ConnectionHealths
 from ferrata.infra.errors import FerrataError
@@ -44,9 +44,11 @@ def router(pages: Pages, healths: ConnectionHealths, connections: Connections) -
             seen = await connections.test(store_id, actor=who.actor)
         except FerrataError as error:
             return _back(store_id, error.message, "parked")
+        by_oauth = seen.method is Method.OAUTH
         if seen.status is Status.CONNECTED:
-            return _back(store_id, "Klaviyo accepts the key.")
-        return _back(store_id, "Klaviyo does not accept the key any more. Replace it.", "dead")
+            return _back(store_id, "Klaviyo accepts the connection." if by_oauth else "Klaviyo accepts the key.")
+        said = "this access any more. Connect again." if by_oauth else "the key any more. Replace it."
+        return _back(store_id, f"Klaviyo does not accept {said}", "dead")
 
     @routes.post(PAGE + "/scopes")
     async def check_scopes(store_id: str, who: _Managing) -> Response:

@@ -47,7 +47,7 @@ def _key_valid(known: Mapping[str, Connection], probes: Mapping[str, Probe]) -> 
     for store_id, connection in known.items():
         if connection.status is Status.NOT_CONFIGURED:
             faults[store_id] = "No key of Klaviyo is set: what is accepted waits."
-        elif connection.status is Status.ERROR:
+        elif connection.status.is_broken:
             faults[store_id] = connection.detail or "Klaviyo refuses the key."
         elif store_id not in probes:
             faults[store_id] = "The key cannot be decrypted with this master key."

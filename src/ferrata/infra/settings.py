@@ -122,11 +122,10 @@ class Settings(BaseSettings):
         description="The client secret of your OAuth app at Klaviyo.",
     )
     oauth_scopes: Scopes = Field(
-        "accounts:read catalogs:read catalogs:write events:read events:write lists:read lists:write metrics:read "
-        "profiles:read profiles:write subscriptions:read subscriptions:write",
+        "",
         validation_alias=_named("OAUTH_SCOPES"),
-        description="What is asked of whoever connects a store by OAuth: names of scopes, separated by spaces. The app at "
-        "Klaviyo must have them all.",
+        description="What is asked of whoever connects a store by OAuth: names of scopes, separated by spaces. Default: all that "
+        "Ferrata uses, the same as of a key. The app at Klaviyo must have them all.",
     )
     oauth_authorize_url: HttpUrl | None = Field(
         None,

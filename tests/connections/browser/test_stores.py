@@ -1,89 +1,21 @@
 """Stores, the connect wizard and the page of a connection, in a real browser; Klaviyo is the sandbox."""
 
-import asyncio
 import json
-import os
-import socket
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-import uvicorn
 from playwright.async_api import Page, expect
 
 from ferrata.access.schemas import Role
 from ferrata.audit.schemas import SYSTEM
 from ferrata.connections.schemas import Status
-from ferrata.kit.clock import SystemClock
 from ferrata.klaviyo import PrivateKey
-from klaviyo_sandbox.sandbox import Sandbox
-from klaviyo_sandbox.server import running
-from klaviyo_sandbox.switches import Switches
 from klaviyo_sandbox.tenants import DEFAULT_ACCOUNT, DEFAULT_KEY
 from tests.browser import Complaints, accessibility_problems, overflows_sideways
-from tests.doors import ADMINISTRATOR, PASSWORD, Doors, open_doors
+from tests.connections.browser.place import Place, look, sign_in
+from tests.doors import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.anyio]
 NEW_KEY, NARROW_KEY = "pk_" + "n3w0" * 8 + "77", "pk_" + "5ma1" * 8 + "99"
-
-
-@dataclass
-class Place:
-    url: str
-    doors: Doors
-    sandbox: Sandbox
-
-
-@pytest.fixture
-def klaviyo() -> Iterator[tuple[Sandbox, str]]:
-    sandbox = Sandbox(seed=1, switches=Switches(limits=False))
-    with running(sandbox) as served:
-        yield sandbox, served.url
-    sandbox.close()
-
-
-@pytest.fixture
-async def place(tmp_path: Path, sqlite_template: Path, klaviyo: tuple[Sandbox, str], anyio_backend: str) -> AsyncIterator[Place]:
-    file = tmp_path / "ferrata.db"
-    file.write_bytes(sqlite_template.read_bytes())
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        address = {"klaviyo_base_url": klaviyo[1], "public_url": url}
-        async with open_doors(f"sqlite:///{file}", tmp_path, SystemClock(), **address) as doors:  # type: ignore[arg-type]
-            server = uvicorn.Server(uvicorn.Config(doors.app, log_level="warning", timeout_graceful_shutdown=1))
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
-            while not server.started:
-                await asyncio.sleep(0.01)
-            await doors.administrator()
-            yield Place(url, doors, klaviyo[0])
-            doors.wiring.stopping.set()
-            server.should_exit = True
-            await serving
-
-
-async def sign_in(page: Page, place: Place, email: str = ADMINISTRATOR) -> None:
-    await page.goto(place.url + "/sign-in")
-    await page.get_by_label("E-mail").fill(email)
-    await page.get_by_label("Password", exact=True).fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url("**/ui**")
-
-
-async def look(page: Page, name: str) -> None:
-    """Readable for everybody, wide and narrow, light and dark; pictures where they are asked for."""
-    folder = os.environ.get("FERRATA_TEST_PICTURES")
-    for width in (1280, 360):
-        await page.set_viewport_size({"width": width, "height": 900})
-        assert await overflows_sideways(page) == [], f"{name} at {width}"
-        for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            if (width, scheme) in ((1280, "light"), (360, "dark")):
-                assert await accessibility_problems(page) == [], f"{name} {scheme} {width}"
-            if folder:
-                await page.screenshot(path=f"{folder}/{name}-{scheme}-{width}.png", full_page=True)
-    await page.set_viewport_size({"width": 1280, "height": 900})
-    await page.emulate_media(color_scheme="light")
 
 
 class TestTheWizard:
