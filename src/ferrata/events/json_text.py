@@ -34,10 +34,10 @@ _INFINITE = _Unfit("must be a finite number")
 def object_problems(raw: bytes, path: str) -> list[Problem]:
     """Everything in this JSON object that breaks a limit, with its path.
 
-    Most objects are cleared by counting bytes: what has few colons, commas, brackets and digits can't break a limit.
+    Most objects are cleared by counting: what is short, has no long number and is not nested deeply can't break a limit.
     """
     try:
-        if isinstance(_decode(raw), dict) and _is_surely_within_limits(raw):
+        if isinstance(document := _decode(raw), dict) and _is_surely_within_limits(raw, document):
             return []
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass  # looked into below, where the place can be named
@@ -53,7 +53,7 @@ def is_surely_fit(raw: bytes) -> bool:
     # What reads back as it was written has lost nothing on the way, not even a member to another of the same name.
     return (
         isinstance(document, dict)
-        and _is_surely_within_limits(raw)
+        and _is_surely_within_limits(raw, document)
         and (_encode(document) == raw or _loses_nothing(raw, document))
     )
 
@@ -120,15 +120,26 @@ class _Written(str):
         return hash((_Written, str(self)))
 
 
-def _is_surely_within_limits(raw: bytes) -> bool:
+def _is_surely_within_limits(raw: bytes, document: dict[str, Any]) -> bool:
     return (
         len(raw) <= limits.STRING_BYTES
-        and raw.count(b"{") + raw.count(b"[") <= limits.NESTING
-        and raw.count(b":") <= limits.PROPERTIES
+        and len(document) <= limits.PROPERTIES
         and raw.count(b",") < limits.ARRAY_ITEMS
         and b"\\u0000" not in raw
         and not _LONG_NUMBER.search(raw)
+        and (raw.count(b"{") + raw.count(b"[") <= limits.NESTING or _is_flat(document, limits.NESTING))
     )
+
+
+def _is_flat(value: dict[str, Any] | list[Any], levels: int) -> bool:
+    """Whether it has at most so many levels of nesting, its own included."""
+    if levels == 0:
+        return False
+    members = value.values() if isinstance(value, dict) else value
+    for member in members:
+        if isinstance(member, (dict, list)) and not _is_flat(member, levels - 1):
+            return False
+    return True
 
 
 def _integer(text: str) -> int | _Unfit:

@@ -90,7 +90,10 @@ class RawMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that is kept. ``history``: it comes of a backfill, so what it makes is ``backfill`` and starts no flow."""
+    """A message that is kept. ``history``: it comes of a backfill, so what it makes is ``backfill`` and starts no flow.
+
+    ``explained``: somebody asks why; else ``map`` need not give reasons.
+    """
 
     store_id: str
     kind: str
@@ -100,6 +103,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     headers: Mapping[str, str] = {}
     history: bool = False
+    explained: bool = False
 
 
 class Lookup(msgspec.Struct, frozen=True):

@@ -102,6 +102,7 @@ class Explainer:
         return Explanation(*answers, messages=tuple([await self.message(configuration, each, given) for each in messages]))
 
     async def message(self, configuration: Configuration, message: Message, given: LookedUp | None = None) -> ExplainedMessage:
+        message = msgspec.structs.replace(message, explained=True)
         answers = Answers({**(given or {})}, at_once=True)
         known: dict[str, Any] = {"message_id": message.message_id, "business_key": message.business_key}
         known |= {"title": configuration.source.title_of(message), "body": _pretty(message.body)}

@@ -28,7 +28,7 @@ def mapped(message: Message, looked_up: LookedUp, settings: CommercetoolsSetting
         catalog=tuple(each for one in said for each in one.catalog),
         skipped=tuple(skipped),
     )
-    return whole if message.history else reasons.explained(whole, seen)  # nobody asks of 200,000 old orders why
+    return reasons.explained(whole, seen) if message.explained else whole
 
 
 def _read(message: Message) -> Notification:
