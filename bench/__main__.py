@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import acceptance, delivery, document, limits, million, queues, scale, simulation, stored, stores
+from bench import acceptance, delivery, document, limits, million, queues, scale, simulation, sources, stored, stores
 from bench.keeping import Kept
 from bench.results import Bench, Found, Row, failed, table
 
@@ -25,6 +25,7 @@ BENCHES: list[Bench] = [
     *stores.BENCHES,
     *scale.BENCHES,
     *simulation.BENCHES,
+    *sources.BENCHES,
 ]
 QUICK = 0.15
 SMALLEST = 0.01

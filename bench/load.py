@@ -17,6 +17,7 @@ class Load:
     seconds: float
     latencies: Sequence[float]
     refused: int
+    refused_bodies: Sequence[bytes] = ()
 
     def percentile(self, share: float) -> float:
         """In milliseconds."""
@@ -43,7 +44,7 @@ async def _drive(host: str, port: int, requests: Sequence[bytes], connections: i
     for _ in range(min(connections, len(requests))):
         await loop.create_connection(lambda: _Connection(work), host, port)
     await done
-    return Load(len(requests), time.perf_counter() - began, sorted(work.latencies), work.refused)
+    return Load(len(requests), time.perf_counter() - began, sorted(work.latencies), work.refused, work.refused_bodies)
 
 
 class _Work:
@@ -51,12 +52,15 @@ class _Work:
         self.left = iter(requests)
         self.latencies: list[float] = []
         self.refused = 0
+        self.refused_bodies: list[bytes] = []
         self._expected = len(requests)
         self._done = done
 
-    def answered(self, seconds: float, *, accepted: bool) -> None:
+    def answered(self, seconds: float, body: bytes, *, accepted: bool) -> None:
         self.latencies.append(seconds)
-        self.refused += not accepted
+        if not accepted:
+            self.refused += 1
+            self.refused_bodies.append(body)
         if len(self.latencies) == self._expected:
             self._done.set_result(None)
 
@@ -69,6 +73,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, work: _Work) -> None:
         self._work = work
         self._received = b""
+        self._body = b""
         self._sent_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -80,7 +85,7 @@ class _Connection(asyncio.Protocol):
         head, found, body = self._received.partition(b"\r\n\r\n")
         if found and len(body) >= _length(head):
             self._received = b""
-            self._work.answered(time.perf_counter() - self._sent_at, accepted=head[9:10] == b"2")
+            self._work.answered(time.perf_counter() - self._sent_at, self._body, accepted=head[9:10] == b"2")
             self._next()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -91,6 +96,7 @@ class _Connection(asyncio.Protocol):
         request = next(self._work.left, None)
         self._sent_at = time.perf_counter() if request else 0.0
         if request:
+            self._body = request.partition(b"\r\n\r\n")[2]
             self._transport.write(request)  # type: ignore[attr-defined]  # of a stream, as asked for
         else:
             self._transport.close()

@@ -151,6 +151,15 @@ def sandbox(*, limits: bool) -> Iterator[Running]:
 
 
 @contextmanager
+def served(module: str, *arguments: str) -> Iterator[Running]:
+    """A program of this folder that takes its port first: ``python -m bench.commerce PORT``."""
+    port = _free_port()
+    with _process([sys.executable, "-m", module, str(port), *arguments], Path.cwd()) as pid:
+        _wait_for(port)
+        yield Running(pid, f"http://127.0.0.1:{port}")
+
+
+@contextmanager
 def echo(kind: str) -> Iterator[Running]:
     """One of the applications of ``echo.py``."""
     port = _free_port()

@@ -280,6 +280,8 @@ class Source:
     settings_type: ClassVar[type[SourceSettings]] = SourceSettings
     backfills: ClassVar[tuple[Backfill, ...]] = ()
     flows: ClassVar[tuple[Flow, ...]] = ()
+    together: ClassVar[frozenset[str]] = frozenset()
+    """Of which kinds the API tells many things in one answer: many messages' lookups of these are asked together."""
 
     def verify(self, received: Received, settings: Any) -> None:
         """Raise Unverified unless this delivery is proven to come from the source. Bytes are judged, not their meaning."""

@@ -25,7 +25,7 @@ from ferrata.sources.configurations import Configurations
 from ferrata.sources.errors import Later, NotAsked, Refused
 from ferrata.sources.handover import Handover, Ready
 from ferrata.sources.mapping import outcome_of, told
-from ferrata.sources.reading import Answers, Readers, look_up_all
+from ferrata.sources.reading import Answers, Readers, ask_together, look_up_all
 from ferrata.sources.schemas import Configuration, Counts, KeptMessage, LineKey, Made, Outcome, State
 
 log = structlog.get_logger()
@@ -94,6 +94,8 @@ class Line:
     ) -> list[Attempt]:
         """In the order of the messages. While the API is away, one asks, and the others that would are put off untried."""
         places = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+        if not away.waited_for:
+            await ask_together(configuration, [kept.message for kept in found], self._tools.readers, answers)
 
         async def one(kept: KeptMessage) -> Attempt:
             async with places:

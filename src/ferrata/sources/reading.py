@@ -1,6 +1,7 @@
 """Asks the sources' APIs for what mapping has to know first. No transaction is open meanwhile."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from httpx2 import AsyncBaseTransport
@@ -115,6 +116,25 @@ async def look_up_all(
             answers.answered = True
         found.update({each: answers.known.get(each) for each in wanted if each not in found})
     raise Refused(f"After {MOST_ROUNDS} rounds of looking up, {configuration.source.title} still wants to know more.")
+
+
+async def ask_together(configuration: Configuration, messages: Sequence[Message], readers: Readers, answers: Answers) -> None:
+    """Ask at once for what many messages want first, where the source can tell it in one answer.
+
+    Where it does not answer, nothing is known: each message asks for itself, and fares as it would have.
+    """
+    together = configuration.source.together
+    if not together or len(messages) < 2:
+        return
+    wanted: dict[Lookup, None] = {}
+    for message in messages:
+        with suppress(Later, Refused):  # mapping finds it again, and tells it
+            wanted |= dict.fromkeys(each for each in _wanted(configuration, message, {}) if each.what in together)
+    if not wanted:
+        return
+    with suppress(Later, Refused):
+        answers.known.update(await _asked(configuration, [*wanted], readers))
+        answers.answered = True
 
 
 def _wanted(configuration: Configuration, message: Message, found: LookedUp) -> Sequence[Lookup]:

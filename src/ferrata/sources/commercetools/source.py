@@ -37,6 +37,7 @@ class Commercetools(Source):
     settings_type = CommercetoolsSettings
     backfills = BACKFILLS
     flows = flows.FLOWS
+    together = frozenset({"product", "standalone_prices"})
 
     def __init__(self) -> None:
         self._proofs = proofs.Proofs()
