@@ -79,6 +79,43 @@ class TestHundredsOfStores:
         assert {seen.store.id for seen in connected.rows} == {"shop-007", "shop-008"}
         assert (await connections.registry.counts())[Status.NOT_CONFIGURED] == 24
 
+    @pytest.mark.parametrize("limit", [1, 3])
+    async def test_are_sorted_by_what_needs_somebody_and_by_what_changed(
+        self, doors: Doors, clock: MovedClock, limit: int
+    ) -> None:
+        connections = doors.wiring.connections
+        for name in ("Zirbe", "arve", "Ärve", "Birke"):
+            clock.advance(1)
+            await add(doors, f"s-{name[0].lower() if name.isascii() else 'ae'}", name)
+        for store_id, key in (("s-z", KEY), ("s-a", OTHER_KEY), ("s-b", KEY)):
+            clock.advance(1)
+            await connections.set_private_key(store_id, key, actor=SYSTEM, test=False)
+        clock.advance(1)
+        credential = await connections.credential("s-z")
+        assert credential
+        await connections.refused("s-z", credential.version, "Klaviyo refuses it")
+        headers = await doors.token(Right.CONNECTIONS_READ, store_id=None)
+
+        async def listed(sort: str) -> list[str]:
+            found: list[str] = []
+            path = f"/stores?sort={sort}&limit={limit}"
+            cursor = ""
+            while True:
+                answer = await doors.client.get(path + cursor, headers=headers)
+                assert answer.status_code == 200, answer.text
+                found += [store["id"] for store in answer.json()["stores"]]
+                if (following := answer.json()["nextCursor"]) is None:
+                    return found
+                cursor = f"&cursor={following}"
+
+        assert (await listed("status"))[0] == "s-z"
+        assert set((await listed("status"))[3:]) == {"s-a", "s-b"}
+        assert await listed("changed") == ["s-z", "s-b", "s-a", "s-ae", "default"]
+        assert sorted(await listed("name")) == sorted(await listed("changed"))
+        page = (await doors.client.get("/stores?sort=status&limit=1", headers=headers)).json()
+        other = await doors.client.get(f"/stores?sort=changed&cursor={page['nextCursor']}", headers=headers)
+        assert other.status_code == 400
+
 
 class TestArchiving:
     async def test_cuts_the_connection_shuts_the_doors_and_keeps_what_there_is(self, doors: Doors, clock: MovedClock) -> None:

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 
 from ferrata.audit.schemas import COMMAND_LINE
 from ferrata.connections import connect_bodies as bodies
-from ferrata.connections.schemas import Connection, Status, StoreFilter, StoreOverview
+from ferrata.connections.schemas import Connection, Status, StoreFilter, StoreOverview, StoreSort
 from ferrata.connections.scopes import what_is_missing
 from ferrata.connections.service import Connections
 from ferrata.infra.errors import NeedsReconnect, Rejected
@@ -65,8 +65,15 @@ def stores(opened: Opened) -> App:
 
 def _add_listing(app: App, opened: Opened) -> None:
     @app.command(name="list")
-    async def list_stores(*, search: str = "", status: Status | None = None, archived: bool = False, json: Json = False) -> None:
-        """Every store by name, with how it is connected.
+    async def list_stores(
+        *,
+        search: str = "",
+        status: Status | None = None,
+        archived: bool = False,
+        sort: StoreSort = StoreSort.NAME,
+        json: Json = False,
+    ) -> None:
+        """Every store, with how it is connected.
 
         Parameters
         ----------
@@ -76,8 +83,10 @@ def _add_listing(app: App, opened: Opened) -> None:
             Only those whose connection is like that.
         archived
             Those that are put away, instead of those in use.
+        sort
+            By name, by status with broken connections first, or the last changed first.
         """
-        wanted, cursor = StoreFilter(search, status, archived), None
+        wanted, cursor = StoreFilter(search, status, archived, sort=sort), None
         found: list[StoreOverview] = []
         async with opened() as connections:
             while True:

@@ -47,6 +47,14 @@ class Method(StrEnum):
     OAUTH = "oauth"
 
 
+class StoreSort(StrEnum):
+    """``status``: those whose connection is broken first. ``changed``: whose connection changed last."""
+
+    NAME = "name"
+    STATUS = "status"
+    CHANGED = "changed"
+
+
 @dataclass(frozen=True, slots=True)
 class StoreFilter:
     """Which stores to list. ``text`` is looked for in names and ids of stores and accounts; ``ids`` None: all of them."""
@@ -55,6 +63,7 @@ class StoreFilter:
     status: Status | None = None
     archived: bool = False
     ids: frozenset[str] | None = None
+    sort: StoreSort = StoreSort.NAME
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from ferrata.access.http import known, needs
 from ferrata.access.schemas import Principal, Right
-from ferrata.connections.schemas import Status, Store, StoreFilter, StoreOverview
+from ferrata.connections.schemas import Status, Store, StoreFilter, StoreOverview, StoreSort
 from ferrata.connections.service import Connections
 from ferrata.connections.visible import visible_stores
 from ferrata.infra.http.links import link_header
@@ -61,6 +61,7 @@ class StoresQuery(Document):
     q: str = Field("", max_length=120, description="Looked for in names and ids of stores and accounts.")
     status: Status | None = None
     archived: bool = False
+    sort: StoreSort = Field(StoreSort.NAME, description="`status`: broken connections first. `changed`: the last changed first.")
     cursor: str | None = Field(None, max_length=1000)
     limit: int = Field(50, ge=1, le=200)
 
@@ -92,8 +93,8 @@ def router(connections: Connections) -> APIRouter:
     async def list_stores(
         request: Request, response: Response, asked: Annotated[StoresQuery, Query()], who: Known
     ) -> StoresDocument:
-        """Those of your stores that fit, by name, with how each is connected. The next page is in `nextCursor` and `Link`."""
-        wanted = StoreFilter(asked.q, asked.status, asked.archived, visible_stores(who))
+        """Those of your stores that fit, with how each is connected. The next page is in `nextCursor` and `Link`."""
+        wanted = StoreFilter(asked.q, asked.status, asked.archived, visible_stores(who), asked.sort)
         page = await stores.page(wanted, asked.cursor, asked.limit)
         response.headers.update(link_header(request, page))
         listed = [ListedStoreDocument.listed(seen) for seen in page.rows]

@@ -1,7 +1,8 @@
 """The stores of this installation as pages: found among hundreds with how each is connected, added, changed, put away."""
 
+from functools import partial
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Depends, Form
@@ -10,7 +11,7 @@ from starlette.responses import Response
 
 from ferrata.access.http import known, needs
 from ferrata.access.schemas import Principal, Right
-from ferrata.connections.schemas import Status, StoreFilter
+from ferrata.connections.schemas import Status, StoreFilter, StoreSort
 from ferrata.connections.service import Connections
 from ferrata.connections.visible import visible_stores
 from ferrata.infra.errors import FerrataError, Rejected
@@ -29,6 +30,7 @@ WORDS = {
     Status.NOT_CONFIGURED: "Not connected",
 }
 ARCHIVED = "archived"
+ORDERS = ((StoreSort.NAME.value, "By name"), (StoreSort.STATUS.value, "Broken first"), (StoreSort.CHANGED.value, "Last changed"))
 _Known = Annotated[Principal, Depends(known())]
 _Reading = Annotated[Principal, Depends(needs(Right.CONNECTIONS_READ))]
 _Editing = Annotated[Principal, Depends(needs(Right.STORES_EDIT))]
@@ -46,9 +48,11 @@ def router(pages: Pages, connections: Connections) -> APIRouter:
 
 def _add_list(routes: APIRouter, pages: Pages, connections: Connections) -> None:
     @routes.get(STORES)
-    async def list_stores(request: Request, who: _Known, q: str = "", status: str = "", cursor: str | None = None) -> Response:
-        ids = visible_stores(who)
-        wanted = StoreFilter(q[:120], _status(status), status == ARCHIVED, ids)
+    async def list_stores(
+        request: Request, who: _Known, *, q: str = "", status: str = "", sort: str = "", cursor: str | None = None
+    ) -> Response:
+        ids, order = visible_stores(who), StoreSort(sort) if sort in set(StoreSort) else StoreSort.NAME
+        wanted = StoreFilter(q[:120], _status(status), status == ARCHIVED, ids, order)
         page = await connections.registry.page(wanted, cursor)
         return pages.page(
             request,
@@ -58,8 +62,11 @@ def _add_list(routes: APIRouter, pages: Pages, connections: Connections) -> None
             words=WORDS,
             q=q,
             status=status,
+            sort=order.value,
+            orders=ORDERS,
             active=bool(q) + bool(status),
-            first_url=STORES if cursor else None,
+            narrowed=partial(_narrowed, q, order),
+            first_url=_narrowed(q, order, status) if cursor else None,
             older_url=next_url(request, page.next_cursor),
             may_add=who.may(Right.STORES_MANAGE),
         )
@@ -159,6 +166,13 @@ def _add_archiving(routes: APIRouter, pages: Pages, connections: Connections) ->
         store = await connections.registry.restore(archived_id, actor=who.actor)
         said = f"{store.name} is in use again. Connect it, and what waited goes on its way."
         return redirect_saying(f"{STORES}/{quote(store.id)}/connect", Flash(said))
+
+
+def _narrowed(text: str, sort: StoreSort, status: str) -> str:
+    """The list with this status, and what else was asked for."""
+    asked = {"q": text, "status": status, "sort": "" if sort is StoreSort.NAME else sort.value}
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return f"{STORES}?{query}" if query else STORES
 
 
 def _status(name: str) -> Status | None:

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Row, func, insert, or_, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, Row, func, insert, or_, select, update
 from sqlalchemy import Connection as Transaction
 from sqlalchemy.exc import IntegrityError
 
 from ferrata.connections.models import connections, stores
 from ferrata.connections.schemas import Method, Status, Store, StoreFilter, StoreOverview
-from ferrata.infra.paging import Page, make_cursor, read_cursor
+from ferrata.connections.store_order import cursor_after, ordered
+from ferrata.infra.paging import Page
 
 
 def all_stores(transaction: Transaction) -> list[Store]:
@@ -46,11 +47,9 @@ def update_store(transaction: Transaction, store: Store) -> None:
 
 
 def page_of_stores(transaction: Transaction, wanted: StoreFilter, cursor: str | None, limit: int) -> Page[StoreOverview]:
-    by_name = func.lower(stores.c.name)
     query = (
         select(
             stores,
-            by_name.label("sorted_by"),
             connections.c.status,
             connections.c.installation_id,
             connections.c.hint,
@@ -62,7 +61,6 @@ def page_of_stores(transaction: Transaction, wanted: StoreFilter, cursor: str | 
         )
         .outerjoin_from(stores, connections, stores.c.id == connections.c.store_id)
         .where(stores.c.archived_at.is_not(None) if wanted.archived else stores.c.archived_at.is_(None))
-        .order_by(by_name, stores.c.id)
         .limit(limit + 1)
     )
     if wanted.ids is not None:
@@ -74,16 +72,9 @@ def page_of_stores(transaction: Transaction, wanted: StoreFilter, cursor: str | 
     if text := wanted.text.strip():
         named = (stores.c.name, stores.c.id, connections.c.account_name, connections.c.account_id)
         query = query.where(or_(*(_holds(column, text) for column in named)))
-    if cursor:
-        name, store_id = read_cursor(cursor, 2)
-        query = query.where(tuple_(by_name, stores.c.id) > tuple_(_read(name), store_id))
-    found = transaction.execute(query).all()
+    found = transaction.execute(ordered(query, wanted.sort, cursor)).all()
     more = len(found) > limit
-    last = found[limit - 1] if more else None
-    return Page(
-        tuple(_overview(row) for row in found[:limit]),
-        make_cursor(last.sorted_by.encode().hex(), last.id) if last else None,
-    )
+    return Page(tuple(map(_overview, found[:limit])), cursor_after(wanted.sort, found[limit - 1]) if more else None)
 
 
 def counts(transaction: Transaction, ids: frozenset[str] | None) -> dict[Status, int]:
@@ -103,13 +94,6 @@ def counts(transaction: Transaction, ids: frozenset[str] | None) -> dict[Status,
 def _holds(column: Column[Any], text: str) -> ColumnElement[bool]:
     """Without regard to case; beyond ASCII SQLite knows none, so the text as it was typed is looked for too."""
     return or_(func.lower(column).contains(text.lower(), autoescape=True), column.contains(text, autoescape=True))
-
-
-def _read(name: str) -> str:
-    try:
-        return bytes.fromhex(name).decode().replace("\x00", "")
-    except ValueError:  # a cursor that somebody made
-        return ""
 
 
 def _store(row: Row[Any]) -> Store:

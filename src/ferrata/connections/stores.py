@@ -64,7 +64,7 @@ class Stores:
         return [self._keep(store) for store in await self._database.read(rows.all_stores)]
 
     async def page(self, wanted: StoreFilter, cursor: str | None = None, limit: int = 50) -> Page[StoreOverview]:
-        """Stores with how their connection is, by name.
+        """Stores with how their connection is.
 
         Raises:
             Rejected: the cursor is not one of ours.
