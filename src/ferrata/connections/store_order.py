@@ -11,13 +11,13 @@ from ferrata.infra.errors import Problem, Rejected
 from ferrata.infra.paging import make_cursor, read_cursor
 
 _BY_NAME = func.lower(stores.c.name)
-_SINCE: ColumnElement[datetime] = func.coalesce(connections.c.status_since, stores.c.created_at)
+_since: ColumnElement[datetime] = func.coalesce(connections.c.status_since, stores.c.created_at)
 _RANKS = {Status.ERROR.value: "0", Status.DISCONNECTED.value: "1", Status.CONNECTED.value: "3"}
 _RANK = case(_RANKS, value=connections.c.status, else_="2")
 _KEYS: dict[StoreSort, tuple[ColumnElement[Any], ...]] = {
     StoreSort.NAME: (_BY_NAME,),
     StoreSort.STATUS: (_RANK, _BY_NAME),
-    StoreSort.CHANGED: (_SINCE,),
+    StoreSort.CHANGED: (_since,),
 }
 
 
@@ -42,7 +42,7 @@ def _behind(sort: StoreSort, cursor: str) -> ColumnElement[bool]:
         _refuse()
     if sort is StoreSort.CHANGED:
         since = _instant(values[0])
-        return or_(since > _SINCE, and_(since == _SINCE, stores.c.id < store_id))
+        return or_(_since < since, and_(_since == since, stores.c.id < store_id))
     return tuple_(*_KEYS[sort], stores.c.id) > tuple_(*map(_text, values), store_id)
 
 
