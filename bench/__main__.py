@@ -31,11 +31,11 @@ QUICK = 0.15
 SMALLEST = 0.01
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, benches: Sequence[Bench] = BENCHES) -> int:
     options = _options(arguments)
-    chosen = [bench for bench in BENCHES if not options.only or any(bench.name.startswith(name) for name in options.only)]
+    chosen = [bench for bench in benches if not options.only or any(bench.name.startswith(name) for name in options.only)]
     if not chosen:
-        print(f"No bench is called {', '.join(options.only)}. There are: {', '.join(b.name for b in BENCHES)}", file=sys.stderr)
+        print(f"No bench is called {', '.join(options.only)}. There are: {', '.join(b.name for b in benches)}", file=sys.stderr)
         return 2
     size = SMALLEST if options.smallest else QUICK if options.quick else 1.0
     kept = Kept.read(options.document)
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows += found.rows
         kept.take(bench.name, found, size)
         if not options.smallest or options.document != document.DOCUMENT:
-            document.write(kept, options.document, [bench.name for bench in BENCHES])  # after each, so that what ran is kept
+            document.write(kept, options.document, [bench.name for bench in benches])  # after each, so that what ran is kept
     print("\n".join(table(rows)))
     print(f"\nAll of it took {time.monotonic() - began:,.0f} s.")
     if options.json:

@@ -17,13 +17,13 @@ import httpx2
 
 SANDBOX_KEY = "pk_sandbox0key0which0opens0no0account"
 START_SECONDS = 60.0
-_CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+CLOCK_TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pid: int) -> float:
     """What the process has spent, in user and system mode, all threads together."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
+    return (int(fields[11]) + int(fields[12])) * CLOCK_TICK_SECONDS
 
 
 def largest_megabytes(pid: int) -> float:

@@ -24,7 +24,7 @@ from bench.processes import Running, cpu_seconds, installation, klaviyo_windows,
 from bench.results import Bench, Row
 
 KEY = "pk_bench-queues"
-TAKEN = 2_000
+TAKEN, TAKEN_BY_PEER = 2_000, 400
 DELIVERED = 300
 KILLED = 200
 KILLS = 3
@@ -102,7 +102,7 @@ def _post(server: Running, run: str, number: int, connections: int = 8) -> float
 def _peer(kind: str, share: float) -> _Measured:
     with klaviyo_windows() as klaviyo, tempfile.TemporaryDirectory(prefix="ferrata-queue-") as folder:
         home = Path(folder)
-        rate = _put(kind, home, klaviyo, "rate", int(TAKEN * share))
+        rate = _put(kind, home, klaviyo, "rate", max(40, int(TAKEN_BY_PEER * share)))
         with tempfile.TemporaryDirectory(prefix="ferrata-queue-") as other:
             cpu = _cpu(kind, Path(other), klaviyo, int(DELIVERED * share))
         with tempfile.TemporaryDirectory(prefix="ferrata-queue-") as other:

@@ -29,8 +29,9 @@ LOOK_EVERY_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 0.1
 """With more lanes than it may begin at once: ten thousand stores would wait ten minutes for a worker that looks each second."""
 ALIVE_FOR_SECONDS = 15.0
-NEW_ACCOUNTS_AT_ONCE, SHARE_AT_ONCE = 16, 16
+NEW_ACCOUNTS_AT_ONCE, SHARE_AT_ONCE = 2, 8
 """So many, or that part of what is idle if that is more: the rest is left to workers that look at the same moment."""
+MOST_AT_ONCE = 500
 GRACE_SECONDS = 10.0
 REST_AFTER_CRASH_SECONDS = 5.0
 REST_UNCONNECTED_SECONDS = 0.25
@@ -109,7 +110,8 @@ class Worker:
         idle = [
             key for key in found if key not in self._lanes and key not in elsewhere and self._rests_until.get(key, now) <= now
         ]
-        most = max(NEW_ACCOUNTS_AT_ONCE, len(idle) // SHARE_AT_ONCE)
+        share = len(idle) if self._tools.db.exclusive else len(idle) // SHARE_AT_ONCE
+        most = min(MOST_AT_ONCE, max(NEW_ACCOUNTS_AT_ONCE, share))
         random.shuffle(idle)  # so that workers that start together do not all reach for the same account
         new_accounts = 0
         for key in idle:
