@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NOBODY = 65534
@@ -44,26 +44,64 @@ def _copy_for_nobody(home: Path, root: Path) -> Path:
     return root / home.relative_to(site)
 
 
-def _start(bin_: Path, work: Path, as_user: dict[str, object], *, durable: bool) -> subprocess.Popen[bytes]:
-    quiet = {"cwd": work, "stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT, **as_user}
-    settings = [part for setting in (() if durable else UNSAFE) for part in ("--set", setting)]
-    initdb = [bin_ / "initdb", "-D", work / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-    subprocess.run([*initdb, *settings], check=True, **quiet)
-    server = subprocess.Popen(
-        [bin_ / "postgres", "-D", work / "data", "-k", work, "-c", "listen_addresses=", "-c", "max_connections=300"], **quiet
-    )
-    until = time.monotonic() + START_SECONDS
-    while subprocess.run([bin_ / "pg_isready", "-q", "-h", work], check=False, **quiet).returncode:
-        if server.poll() is not None or time.monotonic() > until:
-            server.kill()
-            raise RuntimeError(f"PostgreSQL did not start from {bin_}")
-        time.sleep(0.05)
-    return server
+class Postgres:
+    """One server, which a test may kill and start again. ``url`` is that of its maintenance database."""
+
+    def __init__(self, bin_: Path, work: Path, as_user: dict[str, object]) -> None:
+        self._bin, self._work = bin_, work
+        self._quiet = {"cwd": work, "stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT, **as_user}
+        self._server: subprocess.Popen[bytes] | None = None
+        self.url = f"postgresql://postgres@/postgres?host={work}"
+
+    def make(self, *, durable: bool) -> None:
+        settings = [part for setting in (() if durable else UNSAFE) for part in ("--set", setting)]
+        initdb = ["-D", self._work / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        subprocess.run([self._bin / "initdb", *initdb, *settings], check=True, **self._quiet)
+
+    def start(self) -> None:
+        options = ["-D", self._work / "data", "-k", self._work, "-c", "listen_addresses=", "-c", "max_connections=300"]
+        self._server = server = subprocess.Popen([self._bin / "postgres", *options], **self._quiet)
+        until = time.monotonic() + START_SECONDS
+        while subprocess.run([self._bin / "pg_isready", "-q", "-h", self._work], check=False, **self._quiet).returncode:
+            if server.poll() is not None or time.monotonic() > until:
+                server.kill()
+                raise RuntimeError(f"PostgreSQL did not start from {self._bin}")
+            time.sleep(0.05)
+
+    @property
+    def pids(self) -> list[int]:
+        """The server and all that serves for it."""
+        assert self._server is not None, "not started"
+        of_server = Path(f"/proc/{self._server.pid}/task/{self._server.pid}/children")
+        return [self._server.pid, *map(int, of_server.read_text().split())]
+
+    def kill(self) -> None:
+        """SIGKILL to all of it at once, as when its machine's memory is full."""
+        assert self._server is not None, "not started"
+        for pid in (pids := self.pids):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._server.wait()
+        until = time.monotonic() + START_SECONDS
+        while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < until:
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.send_signal(signal.SIGINT)  # fast: does not wait for sessions that a test left open
+            self._server.wait(timeout=START_SECONDS)
 
 
 @contextmanager
 def postgres_server(home: Path, *, durable: bool = False) -> Iterator[str]:
     """Start the server found at ``home``; gives the URL of its maintenance database. ``durable``: with synced commits."""
+    with mortal_postgres(home, durable=durable) as server:
+        yield server.url
+
+
+@contextmanager
+def mortal_postgres(home: Path, *, durable: bool = False) -> Iterator[Postgres]:
+    """The same, and the server to do harm to."""
     root = Path(tempfile.mkdtemp(prefix="ferrata-pg-"))
     work = root / "work"
     work.mkdir()
@@ -73,12 +111,11 @@ def postgres_server(home: Path, *, durable: bool = False) -> Iterator[str]:
         root.chmod(0o755)
         os.chown(work, NOBODY, NOBODY)
         as_user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-    server = None
+    server = Postgres(home / "bin", work, as_user)
     try:
-        server = _start(home / "bin", work, as_user, durable=durable)
-        yield f"postgresql://postgres@/postgres?host={work}"
+        server.make(durable=durable)
+        server.start()
+        yield server
     finally:
-        if server is not None:
-            server.send_signal(signal.SIGINT)  # fast: does not wait for sessions that a test left open
-            server.wait(timeout=START_SECONDS)
+        server.stop()
         shutil.rmtree(root, ignore_errors=True)

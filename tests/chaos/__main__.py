@@ -15,7 +15,7 @@ import psycopg
 from tests.chaos.faults import Fault
 from tests.chaos.hostile_run import HostileRun, Plan
 from tests.chaos.ledger import Dedupe
-from tests.postgres import find_postgres, postgres_server
+from tests.postgres import Postgres, find_postgres, mortal_postgres
 
 NAMES = ("all", "first", "none")
 
@@ -53,7 +53,7 @@ def main() -> int:
             engine = asked.engine or ("sqlite", "postgresql")[turn % 2]
             dedupe = Dedupe(asked.dedupe or list(Dedupe)[turn % 3].value)
             if engine == "postgresql" and postgres is None:
-                postgres = stack.enter_context(postgres_server(_home()))
+                postgres = stack.enter_context(mortal_postgres(_home(), durable=True))
             plan = Plan(
                 seed, asked.events, asked.kills, engine, dedupe, NAMES[(turn // 2) % 3], asked.share,
                 crash_loop=20 if asked.kills >= 20 else 0, required_kinds=tuple(Fault) if asked.events >= 5000 else (),
@@ -71,17 +71,17 @@ def _home() -> Path:
     return home
 
 
-def _one(plan: Plan, postgres: str | None, *, keep: bool) -> bool:
+def _one(plan: Plan, postgres: Postgres | None, *, keep: bool) -> bool:
     folder = Path(tempfile.mkdtemp(prefix=f"ferrata-chaos-{plan.seed}-"))
     url = f"sqlite:///{folder / 'ferrata.db'}"
-    if plan.engine == "postgresql":
+    if plan.engine == "postgresql" and postgres:
         name = f"chaos_{uuid4().hex}"
-        with psycopg.connect(str(postgres), autocommit=True) as connection:
+        with psycopg.connect(postgres.url, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
-        url = str(postgres).replace("/postgres?", f"/{name}?")
+        url = postgres.url.replace("/postgres?", f"/{name}?")
     print(f"== seed {plan.seed}, {plan.engine}, dedupe {plan.dedupe} naming {plan.names}, {plan.events} events, "
           f"{plan.kills} kills, in {folder}", flush=True)  # fmt: skip
-    report = HostileRun(plan, folder, url, lambda line: print("  ", line, flush=True)).execute()
+    report = HostileRun(plan, folder, url, lambda line: print("  ", line, flush=True), postgres).execute()
     print("\n".join(report.lines()), flush=True)
     if not (report.complaints and keep):
         import shutil

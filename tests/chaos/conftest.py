@@ -21,3 +21,11 @@ def power_cuts(tmp_path: Path) -> None:
     folder.mkdir()
     if reason := power.power_can_be_cut(folder):
         pytest.skip(reason)
+
+
+@pytest.fixture
+def strace_attaches(tmp_path: Path) -> None:
+    folder = tmp_path / "attach-probe"
+    folder.mkdir()
+    if reason := tracing.strace_attaches(folder):
+        pytest.skip(reason)

@@ -208,7 +208,8 @@ class Exchange:
         return True
 
     async def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        lines = "".join(f"{name}: {value}\r\n" for name, value in ({"Content-Length": str(len(body))} | headers).items())
+        always = {"Content-Length": str(len(body)), "Date": formatdate(usegmt=True)}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in (always | headers).items())
         await self._raw(f"HTTP/1.1 {status} Said\r\n{lines}\r\n".encode("latin-1") + body)
 
     async def _raw(self, data: bytes) -> None:

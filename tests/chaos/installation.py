@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+from tests.chaos.clocks import CLOCKWORK, WallClock
 from tests.chaos.peers import process_of
 from tests.journeys.processes import BIN, Installation
 
@@ -21,14 +22,22 @@ class Victims(Installation):
     def __init__(self, folder: Path, database_url: str, klaviyo_url: str, key: str, code: Path | None = None) -> None:
         super().__init__(folder, database_url, klaviyo_url, key)
         self.environment["FERRATA_KLAVIYO_TIMEOUT_SECONDS"] = str(TIMEOUT_SECONDS)
-        if code:
-            self.environment["PYTHONPATH"] = str(code)
+        self.code = code
         self.roles = SINGLE_PROCESS if database_url.startswith("sqlite") else THREE_PROCESSES
         self.database_url = database_url
         self.folder = folder
         self.deaths = 0
         self._begins: dict[str, int] = {}
         self._lock = threading.RLock()
+        self.equip("command")
+
+    def clock(self, name: str) -> WallClock:
+        return WallClock(self.folder / f"{name}.clock")
+
+    def equip(self, name: str) -> None:
+        """What the next process of that name, or the next command, finds around it: its clock, and the tree it runs."""
+        self.environment["FERRATA_CHAOS_CLOCK"] = str(self.clock(name).path)
+        self.environment["PYTHONPATH"] = os.pathsep.join(str(path) for path in (CLOCKWORK, self.code) if path)
 
     def start_all(self) -> None:
         for name in self.roles:
@@ -37,6 +46,7 @@ class Victims(Installation):
 
     def launch(self, name: str, wrapper: tuple[str, ...]) -> subprocess.Popen[bytes]:
         """Start one process under a wrapper such as strace."""
+        self.equip(name)
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [*wrapper, BIN / "ferrata", "serve", "--role", self.roles[name]],
@@ -44,6 +54,9 @@ class Victims(Installation):
             )  # fmt: skip
         self._processes[name] = process
         return process
+
+    def await_ready(self, seconds: float = 90.0) -> None:
+        super().await_ready(seconds)
 
     def has_started(self, name: str) -> bool:
         """Whether the present process of that name has come so far as to obey signals."""
@@ -53,7 +66,16 @@ class Victims(Installation):
     def start(self, name: str = "all", role: str = "all") -> None:
         log = self.folder / f"{name}.log"
         self._begins[name] = log.stat().st_size if log.exists() else 0
+        self.equip(name)
         super().start(name, role)
+        self.equip("command")
+
+    def spawn(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+        """Run ``ferrata ...`` beside the others, to be killed."""
+        with (self.folder / "command.log").open("ab") as log:
+            return subprocess.Popen(
+                [BIN / "ferrata", *arguments], env=self.environment | variables, cwd=self.folder, stdout=log, stderr=log
+            )
 
     def pid(self, name: str) -> int:
         return self._processes[name].pid
@@ -103,6 +125,10 @@ class Victims(Installation):
             process = self._processes[name]
             process.send_signal(signal.SIGKILL)
             process.wait()
+
+    def forget(self, name: str) -> None:
+        """Of somebody who has been slain: ``revive`` leaves it dead."""
+        self._processes.pop(name)
 
     def send(self, name: str, kind: signal.Signals) -> None:
         os.kill(self.pid(name), kind)

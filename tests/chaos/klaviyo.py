@@ -36,6 +36,7 @@ class HostileKlaviyo:
         self.quota: dict[str, Quota] = {}
         self.keys = dict(keys)
         self.forbidden = False
+        self.away = False
         self.seen: list[Seen] = []
         self.points: Counter[str] = Counter()
         self.broken: list[str] = []  # what went wrong in here: a run with any of it proves nothing
@@ -97,8 +98,9 @@ class HostileKlaviyo:
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while await Exchange(self, reader, writer).run():
+            while not self.away and await Exchange(self, reader, writer).run():
                 pass
+            self.points["turned_away"] += self.away
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         except Exception as error:  # noqa: BLE001 - kept for the oracles, which fail the run

@@ -3,7 +3,7 @@
 import base64
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -66,9 +66,9 @@ def _difference(effect: Effect, promise: Promise) -> str | None:
     return None
 
 
-def order_complaints(klaviyo: HostileKlaviyo, shop: Shop) -> Complaints:
-    """Of one person, live events and history each arrive in the order of their acceptance."""
-    numbers = {promise.unique_id: promise.event for promise in shop.promises}
+def order_complaints(klaviyo: HostileKlaviyo, shop: Shop, replayed: Collection[str] = ()) -> Complaints:
+    """Of one person, live events and history each arrive in the order of their acceptance, but for what was replayed."""
+    numbers = {promise.unique_id: promise.event for promise in shop.promises if promise.unique_id not in replayed}
     last: dict[tuple[str, bool], int] = {}
     inverted = []
     for effect in klaviyo.ledger.effects:
@@ -87,14 +87,17 @@ def quota_complaints(klaviyo: HostileKlaviyo) -> Complaints:
     return some((f"{seen.operation} at {seen.at:.1f}" for seen in own), "rate limits of our own making")
 
 
-def book_complaints(url: str, shop: Shop) -> Complaints:
-    """The product's own books: everything accepted is delivered or lies dead, and the counters say the same."""
+def book_complaints(url: str, shop: Shop, replayed: int = 0) -> Complaints:
+    """The product's own books: everything accepted is delivered or lies dead, or was delivered and is past its time; the
+    counters say the same. ``replayed`` of the dead were put back, and died or were delivered once more.
+    """
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.connect() as connection:
         states = dict(connection.execute(text("SELECT state, count(*) FROM deliveries GROUP BY state")).all())
         counted = connection.execute(text("SELECT sum(delivered), sum(dead) FROM delivery_minutes")).one()
         accepted = connection.execute(text("SELECT count(*), (SELECT sum(accepted) FROM event_minutes) FROM events")).one()
         dead = set(connection.execute(text("SELECT unique_id FROM deliveries WHERE state = 'dead'")).scalars())
+        (forgotten,) = connection.execute(text("SELECT coalesce(sum(events), 0) FROM cleanup_runs")).one()
         open_batches = connection.execute(text("SELECT count(*) FROM batches WHERE state = 'open'")).scalar_one()
     engine.dispose()
     complaints: Complaints = []
@@ -104,10 +107,11 @@ def book_complaints(url: str, shop: Shop) -> Complaints:
     complaints += some(poisoned - dead, "refused events do not lie dead")
     if sum(states.values()) != accepted[0] or set(states) - {"delivered", "dead"}:
         complaints.append(f"books: {accepted[0]} events accepted, deliveries {states}")
-    if (states.get("delivered", 0), states.get("dead", 0)) != (counted[0] or 0, counted[1] or 0):
-        complaints.append(f"counters: {tuple(counted)} delivered and dead, but deliveries are {states}")
-    if accepted[0] != accepted[1]:
-        complaints.append(f"counters: {accepted[1]} accepted, but {accepted[0]} events are kept")
+    if (states.get("delivered", 0) + forgotten, states.get("dead", 0) + replayed) != (counted[0] or 0, counted[1] or 0):
+        told = f"{forgotten} are past their time, {replayed} were replayed"
+        complaints.append(f"counters: {tuple(counted)} delivered and dead, but deliveries are {states}, {told}")
+    if accepted[0] + forgotten != accepted[1]:
+        complaints.append(f"counters: {accepted[1]} accepted, but {accepted[0]} events are kept and {forgotten} forgotten")
     if open_batches:
         complaints.append(f"{open_batches} batches still open")
     return complaints

@@ -47,7 +47,11 @@ class PostgresProxy:
         server.close()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream_reader, upstream_writer = await asyncio.open_unix_connection(self._real)
+        try:
+            upstream_reader, upstream_writer = await asyncio.open_unix_connection(self._real)
+        except OSError:  # it was killed
+            writer.close()
+            return
         there = asyncio.create_task(self._pump(reader, upstream_writer))
         back = asyncio.create_task(self._pump(upstream_reader, writer, may_cut=True))
         await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)

@@ -176,6 +176,7 @@ class Shop:
         self._open_until = 0
         self._closed = False
         self.posted = 0
+        self._idle = 0
         self.staff = [Clerk(self, index) for index in range(clerks)]
 
     def start(self) -> None:
@@ -184,13 +185,21 @@ class Shop:
 
     def open_until(self, number: int) -> None:
         with self._gate:
-            self._open_until = number
+            self._open_until = max(self._open_until, min(number, self.events))
             self._gate.notify_all()
 
     def may_post(self, number: int) -> bool:
         with self._gate:
+            self._idle += 1
+            self._gate.notify_all()
             self._gate.wait_for(lambda: self._closed or number < self._open_until + LARGEST_PORTION * self.clerks)
+            self._idle -= 1
             return not self._closed
+
+    def await_idle(self, seconds: float) -> bool:
+        """Wait until every clerk has its receipts, and none posts before the gate is opened further."""
+        with self._gate:
+            return self._gate.wait_for(lambda: self._idle >= sum(clerk.is_alive() for clerk in self.staff), seconds)
 
     def done(self, count: int) -> None:
         with self._gate:
@@ -207,12 +216,19 @@ class Shop:
             hook()
 
     def finish(self, seconds: float) -> None:
+        """Whatever has been begun is posted until it has its receipt; then the shop closes."""
+        self.await_idle(seconds)
+        self.close()
         for clerk in self.staff:
             clerk.join(seconds)
-        self._closed = True
         problems = [clerk.error for clerk in self.staff if clerk.error] + [r for clerk in self.staff for r in clerk.refused]
         assert not problems, problems[:3]
         assert not any(clerk.is_alive() for clerk in self.staff), "a clerk still waits for a receipt"
+
+    def close(self) -> None:
+        with self._gate:
+            self._closed = True
+            self._gate.notify_all()
 
     @property
     def promises(self) -> list[Promise]:

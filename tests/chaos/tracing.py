@@ -3,7 +3,9 @@
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,3 +65,39 @@ def exchanges(log: Path, path: str = "POST /events") -> Iterator[Exchange]:
             current.answered = True
             yield current
             current = None
+
+
+def strace_attaches(folder: Path) -> str | None:
+    """Why a process that runs already can't be traced here; None if it can."""
+    if reason := strace_works(folder):
+        return reason
+    with subprocess.Popen(["sleep", "20"]) as sleeper:
+        try:
+            with attached([sleeper.pid], folder / "attached", "pwrite64:error=ENOSPC"):
+                return None
+        except RuntimeError as error:
+            return str(error)
+        finally:
+            sleeper.kill()
+
+
+@contextmanager
+def attached(pids: list[int], log: Path, rule: str) -> Iterator[None]:
+    """Bend the system calls of processes that run already, for as long as this lasts. ``rule`` as in ``injecting``."""
+    targets = [part for pid in pids for part in ("-p", str(pid))]
+    command = ["strace", "-f", *targets, "-e", f"trace={rule.partition(':')[0]}", "-e", f"inject={rule}", "-o", str(log)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as tracer:
+        try:
+            told = (tracer.stderr.readline() if tracer.stderr else "").strip()
+            if not told.endswith("attached") and "attached with" not in told:
+                raise RuntimeError(f"strace cannot attach here: {told}")
+            threading.Thread(target=_drain, args=(tracer,), daemon=True).start()
+            yield
+        finally:
+            tracer.terminate()
+            tracer.wait(20)
+
+
+def _drain(tracer: "subprocess.Popen[str]") -> None:
+    for _line in tracer.stderr or ():
+        pass

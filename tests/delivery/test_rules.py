@@ -1,7 +1,7 @@
 """The pure rules of delivery as tables of cases: what follows from an answer, when to try again, what goes next."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -11,8 +11,9 @@ from ferrata.delivery import schedule
 from ferrata.delivery.backlog import CALM, Room, choose
 from ferrata.delivery.breaker import Breaker
 from ferrata.delivery.families import FAMILIES, Part
+from ferrata.delivery.jobs import judge_job
 from ferrata.delivery.outbox import HISTORY, LIVE, Waiting
-from ferrata.delivery.request import Item, bulk
+from ferrata.delivery.request import Item, Job, bulk
 from ferrata.delivery.schemas import Family
 from ferrata.delivery.verdict import Action, Case, judge
 from ferrata.klaviyo.outcome import Executed, Kind, Outcome, Problem
@@ -172,6 +173,20 @@ class TestBacklog:
         many = [Waiting(f"{n:04d}", HISTORY, f"p{n}", 500, False) for n in range(1016)]
         choice = choose(many, (), Room(True, 40, 16), EVENTS)
         assert (len(choice.bulk), len(choice.alone)) == (1000, 16)
+
+
+class TestAJob:
+    def test_that_never_ends_is_asked_about_ever_less_often_and_then_sent_alone(self) -> None:
+        queued = Outcome(Kind.ACCEPTED, "GET", Executed.YES, 200, "", body=b'{"data": {"attributes": {"status": "queued"}}}')
+        job, waits = Job("j"), []
+        while (verdict := judge_job(queued, job, BULK, FAMILIES[Family.PROFILES])).action is Action.FOLLOW:
+            assert verdict.job
+            job = verdict.job
+            waits.append(verdict.retry_after_seconds or 0.0)
+        assert waits[:4] == [0.5, 1.0, 2.0, 3.0]
+        assert max(waits) == waits[-1] == 10.0
+        assert verdict.action is Action.ALONE
+        assert timedelta(hours=5) < timedelta(seconds=sum(waits)) < timedelta(hours=6)
 
 
 class TestHalves:

@@ -107,7 +107,17 @@ def test_every_variable_of_the_documentation_is_a_setting() -> None:
 
 
 class TestReliability:
+    ROWS = re.findall(r"^\| ([A-Z])(\d+) \| ([^|]+) \| (.+) \|$", RELIABILITY.read_text(), re.MULTILINE)
     NAMED = re.findall(r"`(tests/[\w/]+\.py)((?:::\w+)+)`", RELIABILITY.read_text())
+
+    def test_has_every_row_of_the_fault_matrix_once_and_in_order(self) -> None:
+        rows = {"A": 22, "B": 38, "C": 19, "D": 8, "E": 13, "G": 12, "H": 8, "I": 11}
+        wanted = [(letter, str(number)) for letter, last in rows.items() for number in range(1, last + 1)]
+        assert [(letter, number) for letter, number, _, _ in self.ROWS] == wanted
+
+    def test_has_a_test_or_a_reason_in_every_row(self) -> None:
+        shown = re.compile(r"(`tests/[\w/]+\.py(::\w+)+` ?)+|Not shown here: .{30,}")
+        assert [letter + number for letter, number, _, by in self.ROWS if not shown.fullmatch(by)] == []
 
     def test_names_tests(self) -> None:
         assert len(self.NAMED) > 30

@@ -60,6 +60,13 @@ class TestRetryAfter:
         value = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
         assert parse_retry_after(value, NOW) == seconds
 
+    @pytest.mark.parametrize("hours", [-26, -1, 0, 1, 26])
+    def test_counts_a_date_from_the_answers_own_whatever_our_clock_says(self, hours: int) -> None:
+        ours = NOW + timedelta(hours=hours)
+        date = format_datetime(NOW, usegmt=True)
+        assert parse_retry_after("Fri, 20 Nov 2026 07:00:30 GMT", ours, date) == 30
+        assert parse_retry_after("Fri, 20 Nov 2026 07:00:30 GMT", NOW, "yesterday") == 30
+
 
 class TestRateLimit:
     @pytest.mark.parametrize(

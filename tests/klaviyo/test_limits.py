@@ -153,6 +153,13 @@ class TestRetryAfter:
         assert limiter.wait_seconds(BULK) == pytest.approx(42)
         assert wall + timedelta(seconds=42) == datetime(2026, 11, 20, 7, 0, 42, tzinfo=UTC)
 
+    def test_that_is_a_date_costs_no_hours_where_our_clock_is_wrong_by_hours(self) -> None:
+        limiter = Limiter(clock=lambda: START, now=lambda: datetime(2026, 11, 20, 5, 0, tzinfo=UTC))
+        limiter.take(BULK)
+        answered = {"Date": "Fri, 20 Nov 2026 07:00:00 GMT", "Retry-After": "Fri, 20 Nov 2026 07:00:42 GMT"}
+        limiter.observe(BULK, 429, answered)
+        assert limiter.wait_seconds(BULK) == pytest.approx(42)
+
     def test_backs_off_by_doubling_when_it_is_missing_or_garbage(self) -> None:
         scene, waits = Scene(BULK, 1), []
         for value in ("soon", "-5", "", "NaN", "x", "1e5", "0x10", "٣"):

@@ -60,6 +60,6 @@ class Webhooks:
             return Sent(False, f"{seen.reason[:1].upper()}{seen.reason[1:]}.", duration_ms)
         if 200 <= seen.status < 300:
             return Sent(True, f"Answered {seen.status}.", duration_ms, seen.status)
-        asked = parse_retry_after(seen.headers.get("retry-after"), self._clock.now())
+        asked = parse_retry_after(seen.headers.get("retry-after"), self._clock.now(), seen.headers.get("date"))
         redirect = ", a redirect, which is not followed" if 300 <= seen.status < 400 else ""
         return Sent(False, f"Answered {seen.status}{redirect}.", duration_ms, seen.status, asked)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection
 
-from ferrata.delivery import outbox, parking
+from ferrata.delivery import outbox, parking, schedule
 from ferrata.delivery.account import Account
 from ferrata.delivery.agenda import Agenda
 from ferrata.delivery.backlog import CALM, Choice, Room, choose, needed_by
@@ -106,7 +106,8 @@ class Lane:
         self._parked, left = await self._tools.patiently(work)
         for request, not_before in left.requests:
             self._account.limiter.seed(request.operation, [0.0])
-            self._agenda.add(request, due=self._tools.due(not_before) if not_before else None)
+            longest = schedule.longest_retry_delay(request.failures)
+            self._agenda.add(request, due=self._tools.due(not_before, longest) if not_before else None)
 
     async def _step(self) -> float:
         """Do what can be done now; returns after how many seconds to look again, unless woken."""
@@ -262,7 +263,7 @@ class Lane:
         if self._parked is None:
             return 0.0
         seconds = (self._parked.probe_at - self._tools.clock.now()).total_seconds()
-        if seconds > 0:
+        if 0 < seconds <= schedule.probe_delay(self._parked.probes):  # longer means that the clock was set back since
             return min(seconds, LOOK_WHILE_PARKED_SECONDS)
         request = self._agenda.next_request()
         if request is None:

@@ -28,6 +28,7 @@ from ferrata.delivery.models import batches, deliveries
 from ferrata.delivery.request import Item, Job, Request, asking, bulk, fingerprint, single
 from ferrata.delivery.schemas import Deliver, Family, LaneKey, State, Superseded
 from ferrata.delivery.statements import in_state
+from ferrata.kit.ids import first_id_at
 
 LIVE, HISTORY = 0, 1
 
@@ -239,6 +240,14 @@ def supersede(connection: Connection, id_: str, by: str, now: datetime, *, whole
 def hasten(connection: Connection, ids: Sequence[str]) -> None:
     waiting_ones = (deliveries.c.id.in_(ids), deliveries.c.state == State.WAITING.value, deliveries.c.priority == HISTORY)
     connection.execute(update(deliveries).where(*waiting_ones).values(priority=LIVE))
+
+
+def newest_from(connection: Connection, now: datetime) -> str | None:
+    """The newest of what waits or is on its way with an identifier of later than now; there is none unless a clock was wrong."""
+    unfinished = (State.WAITING.value, State.SENDING.value)
+    query = select(func.max(deliveries.c.id)).where(deliveries.c.id >= first_id_at(now), deliveries.c.state.in_(unfinished))
+    newest: str | None = connection.execute(query).scalar_one()
+    return newest
 
 
 def lanes_with_work(connection: Connection) -> list[LaneKey]:

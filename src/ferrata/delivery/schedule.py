@@ -19,8 +19,11 @@ Chance = Callable[[], float]
 
 def retry_delay(failures: int, chance: Chance) -> float:
     """Seconds before the next try of one request after ``failures`` (>= 1): doubling from 1 s to 5 min, half of it by chance."""
-    ceiling = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 20))
-    return float(ceiling * (0.5 + chance() / 2))
+    return longest_retry_delay(failures) * (0.5 + chance() / 2)
+
+
+def longest_retry_delay(failures: int) -> float:
+    return float(min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(max(failures - 1, 0), 20)))
 
 
 def pause(consecutive_failures: int, chance: Chance) -> float | None:

@@ -47,6 +47,7 @@ from ferrata.infra.database import Database
 from ferrata.infra.errors import Transient
 from ferrata.infra.paging import Page
 from ferrata.kit.clock import Clock
+from ferrata.kit.ids import go_on_after, time_of
 from ferrata.klaviyo import Limiter
 
 log = structlog.get_logger()
@@ -350,6 +351,13 @@ class DeliveryService:
         finished = (State.DELIVERED.value, State.DISCARDED.value, State.SUPERSEDED.value, State.HELD.value)
         rows = connection.execute(select(deliveries.c.id).where(deliveries.c.id.in_(ids), deliveries.c.state.in_(finished)))
         return set(rows.scalars())
+
+    async def go_on_after_what_waits(self) -> None:
+        """Where the clock was set back since something was accepted that still waits: what comes now stays behind it."""
+        now = self._clock.now()
+        if newest := await self._db.read(lambda connection: outbox.newest_from(connection, now)):
+            log.warning("delivery.clock_was_ahead", until=time_of(newest).isoformat())
+            go_on_after(newest)
 
     def unfinished_ids(self, connection: Connection, ids: Sequence[str]) -> set[str]:
         """Which of these still have something to happen: waiting, on their way, or dead and not yet given up."""

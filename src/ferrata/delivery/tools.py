@@ -36,10 +36,10 @@ class Tools:
         """Whether somebody has switched sending off."""
         return self.stops is not None and self.stops.of(store_id) is not None
 
-    def due(self, instant: datetime) -> float:
-        """A stored instant as monotonic seconds; one that a changed clock has moved far away is taken for an hour at most."""
+    def due(self, instant: datetime, longest: float) -> float:
+        """A stored instant as monotonic seconds, at most ``longest`` from now: a clock that was set back makes nobody wait."""
         ahead = (instant - self.clock.now()).total_seconds()
-        return self.clock.monotonic() + min(max(0.0, ahead), 3600.0)
+        return self.clock.monotonic() + min(max(0.0, ahead), longest)
 
     async def pause(self, event: asyncio.Event, seconds: float) -> None:
         """Wait until the event is set, but no longer than so many seconds of the injected clock."""

@@ -100,11 +100,12 @@ class Wiring:
     own_routes: tuple[APIRouter, ...] = ()  # and a door of its own
 
     async def start(self) -> None:
-        """What must be there before the first request: a store, and its key from the environment."""
+        """What must be there before the first request: a store, its key from the environment, and ids that sort after others."""
         key = self.settings.klaviyo_api_key
         await self.oauth.start()
         await self.connections.start(key.get_secret_value() if key else None)
         self.connections.on_change(self.delivery.connection_changed)
+        await self.delivery.go_on_after_what_waits()
 
     async def close(self) -> None:
         self.stopping.set()

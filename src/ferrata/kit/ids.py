@@ -43,6 +43,10 @@ class _Sequence:
             self._last = max(self._last + 1, milliseconds << _SEQUENCE_BITS | chance >> 49)
             return self._last, chance & 0xFFF_FFFF_FFFF
 
+    def go_on_after(self, milliseconds: int, count: int) -> None:
+        with self._lock:
+            self._last = max(self._last, milliseconds << _SEQUENCE_BITS | count)
+
 
 _sequence = _Sequence()
 
@@ -58,6 +62,13 @@ def new_id(at: datetime) -> str:
     count_high = (ordered >> 18) & 0xFFF
     count_low = ordered & 0x3FFFF
     return _written(milliseconds << 80 | 0x7 << 76 | count_high << 64 | 0b10 << 62 | count_low << 44 | random)
+
+
+def go_on_after(identifier: str) -> None:
+    """Let every further identifier of this process sort after that one, which another process made by a clock ahead of ours."""
+    number = int(identifier.replace("-", ""), 16)
+    count = (number >> 64 & 0xFFF) << 18 | number >> 44 & 0x3FFFF
+    _sequence.go_on_after(number >> 80, count)
 
 
 def _written(number: int) -> str:

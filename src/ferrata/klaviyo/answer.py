@@ -48,11 +48,10 @@ class Answer:
 
     @property
     def rate_headers(self) -> dict[str, str]:
-        """`ratelimit-*` and `retry-after` as received, made safe for logs and bounded."""
+        """`ratelimit-*`, and `retry-after` with the `date` it counts from, as received, made safe for logs and bounded."""
+        wanted = ("retry-after", "date") if "retry-after" in self.headers else ()
         return {
-            name: printable(value, 256)
-            for name, value in self.headers.items()
-            if name.startswith("ratelimit-") or name == "retry-after"
+            name: printable(value, 256) for name, value in self.headers.items() if name.startswith("ratelimit-") or name in wanted
         }
 
     @property

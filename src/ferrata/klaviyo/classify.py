@@ -53,7 +53,7 @@ def classify(seen: Answer | NoAnswer, operation: str, now: datetime, *, reads: b
         reason=reason,
         problems=problems,
         scopes=scopes.scopes if scopes and kind is Kind.SCOPE else (),
-        retry_after_seconds=parse_retry_after(seen.headers.get("retry-after"), now),
+        retry_after_seconds=parse_retry_after(seen.headers.get("retry-after"), now, seen.headers.get("date")),
         excerpt="" if kind is Kind.ACCEPTED else seen.excerpt,
         duration_ms=seen.duration_ms,
         request_id=seen.request_id,

@@ -100,7 +100,7 @@ class Limiter:
         for meter in self._of(operation, extra):
             meter.answered(now, counted=sent and status != 429)
         if status == 429:
-            retry_after = parse_retry_after(found.get("retry-after"), self._now())
+            retry_after = parse_retry_after(found.get("retry-after"), self._now(), found.get("date"))
             for meter in self._of(operation, extra):
                 meter.refused(now, retry_after)
         elif status is not None:

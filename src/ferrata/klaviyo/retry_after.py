@@ -12,10 +12,11 @@ LONGEST_SECONDS = 31 * 86_400.0
 _SECONDS = re.compile(r"[0-9]{1,400}(\.[0-9]{1,400})?\Z")
 
 
-def parse_retry_after(value: str | None, now: datetime) -> float | None:
+def parse_retry_after(value: str | None, now: datetime, date: str | None = None) -> float | None:
     """Seconds to wait from `now` (aware), 0 <= seconds <= LONGEST_SECONDS; None if absent, negative or unintelligible.
 
-    Accepts delta-seconds and an HTTP date (RFC 9110, section 10.2.3). A date in the past means 0.
+    Accepts delta-seconds and an HTTP date (RFC 9110, section 10.2.3). A date in the past means 0. `date` is the answer's own
+    Date: where there is one, it stands for `now`, so that a clock of ours that is wrong by hours costs no hours.
     """
     if value is None:
         return None
@@ -25,6 +26,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     moment = _http_date(text)
     if moment is None:
         return None
+    now = (_http_date(date.strip(" \t")) if date else None) or now
     return min(max((moment - now).total_seconds(), 0.0), LONGEST_SECONDS)
 
 
