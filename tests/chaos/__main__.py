@@ -29,7 +29,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dedupe", choices=[each.value for each in Dedupe], help="default: all three in turn")
     parser.add_argument("--minutes", type=float, default=0, help="go on with further seeds for so long")
     parser.add_argument("--share", type=float, default=0.25, help="of requests that are answered badly")
-    parser.add_argument("--mutants", action="store_true", help="plant known faults and see that each is caught")
+    parser.add_argument(
+        "--mutants", nargs="?", const="", help="plant known faults (those whose name holds this) and see each caught"
+    )
     parser.add_argument("--calls", action="store_true", help="kills at many system calls, bad disks, ten power cuts")
     parser.add_argument("--keep", action="store_true", help="keep the folders of runs with complaints")
     return parser.parse_args()
@@ -37,10 +39,10 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     asked = arguments()
-    if asked.mutants:
+    if asked.mutants is not None:
         from tests.chaos.mutants import hunt
 
-        return hunt(asked.seed)
+        return hunt(asked.seed, asked.mutants)
     if asked.calls:
         command = [sys.executable, "-m", "pytest", "-n0", "-v", str(Path(__file__).with_name("test_durability.py"))]
         return subprocess.call(command, env=os.environ | {"FERRATA_CHAOS_LONG": "1"})

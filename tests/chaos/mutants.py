@@ -3,7 +3,11 @@
 A change is an exact replacement; where the text is gone the hunt fails loudly, so that no mutant dies out unnoticed.
 """
 
+import os
+import re
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,15 +30,21 @@ class Mutant:
     file: str
     old: str
     new: str
-    caught_by: str = "run"  # run, fence (a run on PostgreSQL), calls, or power
+    caught_by: str = "run"  # run, fence (a run on PostgreSQL), calls, power, or tests
     strikes: tuple[str, ...] = ()
     events: int = 1500
     kills: int = 8
     share: float = 0.25
+    tests: tuple[str, ...] = ()
+    """For ``caught_by="tests"``: single tests of which one has to fail."""
 
 
 class TextIsGone(AssertionError):
     """The place that a mutant changes is not there any more: mend the mutant."""
+
+
+def is_plantable(mutant: Mutant) -> bool:
+    return (SOURCE / "ferrata" / mutant.file).read_text().count(mutant.old) == 1
 
 
 def planted(mutant: Mutant, folder: Path) -> Path:
@@ -159,22 +169,25 @@ MUTANTS = (
 )
 
 
-def hunt(seed: int) -> int:
-    """Plant each mutant and see that it is caught; the exit code."""
-    escaped = []
-    for mutant in MUTANTS:
+def hunt(seed: int, names: str = "") -> int:
+    """Plant each mutant (or those whose name holds this) and see that it is caught; the exit code."""
+    from tests.chaos.narrow_mutants import NARROW
+
+    escaped, hunted = [], [mutant for mutant in (*NARROW, *MUTANTS) if names in mutant.name]
+    for mutant in hunted:
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="ferrata-mutant-") as folder:
             found = _catchers(seed)[mutant.caught_by](mutant, Path(folder))
         words = "; ".join(each[:110] for each in found[:3]) if found else "ESCAPED"
         print(f"{mutant.name}: {words} ({time.monotonic() - began:.0f} s)", flush=True)
         escaped += [] if found else [mutant.name]
-    print(f"{len(MUTANTS)} mutants, {len(escaped)} escaped{': ' if escaped else ''}{', '.join(escaped)}", flush=True)
+    print(f"{len(hunted)} mutants, {len(escaped)} escaped{': ' if escaped else ''}{', '.join(escaped)}", flush=True)
     return 1 if escaped else 0
 
 
 def _catchers(seed: int) -> dict[str, Callable[[Mutant, Path], list[str]]]:
-    return {"run": lambda mutant, folder: _run(mutant, folder, seed), "fence": _fence, "calls": _calls, "power": _power}
+    run = {"run": lambda mutant, folder: _run(mutant, folder, seed), "fence": _fence, "calls": _calls, "power": _power}
+    return run | {"tests": _tests}
 
 
 def _run(mutant: Mutant, folder: Path, seed: int) -> list[str]:
@@ -204,6 +217,17 @@ def _fence(mutant: Mutant, folder: Path) -> list[str]:
             connection.execute(f'CREATE DATABASE "{name}"')
         plan = Plan(1, 2500, 3, "postgresql", settle_seconds=40, share=0.1, strikes=("frozen",), code=code)
         return _complaints(HostileRun(plan, folder, url.replace("/postgres?", f"/{name}?")))
+
+
+def _tests(mutant: Mutant, folder: Path) -> list[str]:
+    path = os.pathsep.join([str(planted(mutant, folder)), str(SOURCE.parent)])
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", *mutant.tests]
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": path}, cwd=SOURCE.parent, capture_output=True, text=True, check=False
+    )
+    if done.returncode not in (0, 1):
+        raise AssertionError(f"{mutant.name}: the tests could not be run:\n{done.stdout[-2000:]}")
+    return re.findall(r"^FAILED (\S+)", done.stdout, re.MULTILINE) if done.returncode else []
 
 
 def _calls(mutant: Mutant, folder: Path) -> list[str]:

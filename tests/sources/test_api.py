@@ -1,11 +1,13 @@
 """Sources over HTTP: the door for their messages, settings, replay, explain."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
 from ferrata.access.schemas import Right
+from ferrata.infra.errors import StorageUnavailable
 from ferrata.infra.incidents import open_incidents
 from tests.sources.conftest import Installed
 from tests.sources.shop import SECRET, order, signed
@@ -22,6 +24,18 @@ class TestTheDoor:
         again = await shop.doors.client.post(AT, **signed(order(1)))
         assert again.json() == {"kept": 0, "repeated": 1, "refused": 0}
         assert len(await shop.messages()) == 2
+
+    async def test_acknowledges_nothing_that_could_not_be_kept(self, shop: Installed, monkeypatch: pytest.MonkeyPatch) -> None:
+        await shop.set_up()
+
+        async def away(*_: object) -> None:
+            await asyncio.sleep(0.01)
+            raise StorageUnavailable("The disk is full.")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(shop.doors.wiring.database, "write", away)
+            assert (await shop.doors.client.post(AT, **signed(order(1)))).status_code == 503
+        assert (await shop.doors.client.post(AT, **signed(order(1)))).json() == {"kept": 1, "repeated": 0, "refused": 0}
 
     async def test_refuses_a_forged_message_and_keeps_it_apart(self, shop: Installed) -> None:
         await shop.set_up()

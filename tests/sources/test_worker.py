@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ferrata.audit.schemas import SYSTEM
-from ferrata.infra.errors import Transient
+from ferrata.infra.errors import StorageUnavailable, Transient
 from ferrata.kit.clock import MovedClock
 from ferrata.sources.contract import Pulled, Queue, Received, Surroundings
 from ferrata.sources.schemas import RunState, State
@@ -133,6 +133,26 @@ class TestAQueue:
             await until(shop, lambda: _is(queue.acknowledged == ["a", "b"]))
         assert queue.kept_then == [2]
         assert queue.closed
+
+    async def test_keeps_what_could_not_be_kept_here(
+        self, shop: Installed, queue: MemoryQueue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        queue.count = lambda: _is(True)
+        await shop.set_up()
+        keep, failures = shop.doors.wiring.database.write, []
+
+        async def away_once(work: Any) -> Any:
+            if not failures and len(queue.waiting) == 1:
+                failures.append(work)
+                raise StorageUnavailable("The disk is full.")
+            return await keep(work)
+
+        monkeypatch.setattr(shop.doors.wiring.sources.reception._database, "write", away_once)
+        queue.put("a", trusted(order(1)))
+        async with working(shop):
+            await until(shop, lambda: _is(queue.acknowledged == ["a"]))
+        assert failures
+        assert len(await shop.messages()) == 1
 
     async def test_is_not_blocked_by_poison(self, shop: Installed, queue: MemoryQueue) -> None:
         queue.count = lambda: _is(True)
