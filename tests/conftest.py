@@ -19,6 +19,7 @@ from ferrata.infra.migrate import upgrade
 from ferrata.kit import ids
 from ferrata.kit.clock import MovedClock
 from tests.browser import browser, complaints, page  # noqa: F401  (fixtures for every test)
+from tests.mail import mailbox  # noqa: F401  (the same)
 from tests.postgres import find_postgres, postgres_server
 
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)

@@ -6,13 +6,10 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.smtp import SMTP
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +21,7 @@ from ferrata.audit.schemas import SYSTEM
 from ferrata.kit.clock import MovedClock
 from tests.browser import serve
 from tests.doors import Doors, open_doors
+from tests.mail import Mailbox, mail_settings
 
 HERE = "127.0.0.0/8"
 
@@ -60,24 +58,6 @@ def verified(headers: dict[str, str], body: bytes, secret: str) -> bool:
     return any(hmac.compare_digest(expected, value) for name, value in parts if name == "v1")
 
 
-class Mailbox:
-    """A mail server that keeps what it takes, or refuses it."""
-
-    def __init__(self) -> None:
-        self.letters: list[EmailMessage] = []
-        self.refusal: str | None = None
-
-    async def handle_DATA(  # noqa: N802 - aiosmtpd calls it so
-        self, _server: Any, _session: Any, envelope: Any
-    ) -> str:
-        if self.refusal:
-            return self.refusal
-        letter = message_from_bytes(envelope.content, policy=policy.default)
-        assert isinstance(letter, EmailMessage)
-        self.letters.append(letter)
-        return "250 taken"
-
-
 @pytest.fixture
 async def receiver(anyio_backend: str) -> AsyncIterator[Receiver]:
     made = Receiver()
@@ -87,23 +67,10 @@ async def receiver(anyio_backend: str) -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def mailbox(anyio_backend: str) -> AsyncIterator[tuple[Mailbox, int]]:
-    made = Mailbox()
-    server = await asyncio.get_running_loop().create_server(lambda: SMTP(made, hostname="mail.test"), "127.0.0.1", 0)
-    yield made, server.sockets[0].getsockname()[1]
-    server.close()
-
-
-@pytest.fixture
 async def doors(
     database_url: str, tmp_path: Path, clock: MovedClock, mailbox: tuple[Mailbox, int], anyio_backend: str
 ) -> AsyncIterator[Doors]:
-    mail = {
-        "smtp_host": "127.0.0.1",
-        "smtp_port": mailbox[1],
-        "smtp_security": "none",
-        "smtp_from": "Ferrata <ferrata@shop.test>",
-    }
+    mail = mail_settings(mailbox[1])
     async with open_doors(database_url, tmp_path, clock, alerts_allowed_networks=HERE, **mail) as opened:
         yield opened
 

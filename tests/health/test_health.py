@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 CHECKS = {
     "database.reachable", "database.durable", "delivery.lag", "delivery.parked", "delivery.dead_letters", "delivery.backlog",
     "klaviyo.reachable", "klaviyo.key_valid", "disk.space", "worker.alive", "schedule.jobs",
-    "sources.lag",
+    "sources.lag", "audit.sealed",
 }  # fmt: skip
 
 
@@ -53,7 +53,7 @@ class TestTheWhole:
         assert answer.headers["cache-control"] == "no-store"
 
     async def test_says_that_a_database_loses_commits(self, house: House) -> None:
-        told = (await house.get("/health", Right.HEALTH_READ)).json()
+        told = (await house.get("/health", Right.HEALTH_READ, store_id=None)).json()
         check = next(each for each in told["checks"] if each["name"] == "database.durable")
         if durable_here(house):
             assert check["summary"] == "Every commit is synced to disk before it is answered."
@@ -83,6 +83,19 @@ class TestTheWhole:
         mine = (await house.get("/health", Right.HEALTH_READ)).json()
         both = (await house.get("/health", Right.HEALTH_READ, store_id=None)).json()
         assert [set(_check(told, "klaviyo.key_valid")["stores"]) for told in (mine, both)] == [{STORE}, {STORE, "other"}]
+        assert all("summary" in check for check in both["checks"])
+        assert not any("summary" in check for check in mine["checks"])  # it would count over every store
+        assert "reasons" not in (await house.get("/health/ready", Right.HEALTH_READ)).json()
+
+    async def test_says_that_the_audit_is_not_sealed(self, house: House) -> None:
+        house.clock.advance(301)  # records of before wait since then
+        told = (await house.get("/health", Right.HEALTH_READ, store_id=None)).json()
+        check = _check(told, "audit.sealed")
+        assert (check["status"], "wait to be sealed, the oldest for 5 min" in check["summary"]) == ("degraded", True)
+        await house.doors.wiring.audit.seal()
+        house.clock.advance(3)
+        told = (await house.get("/health", Right.HEALTH_READ, store_id=None)).json()
+        assert _check(told, "audit.sealed")["status"] == "healthy"
 
     async def _revoke(self, house: House) -> None:
         house.sandbox.unleash([Rule(effect="revoked")])
@@ -103,7 +116,9 @@ class TestKlaviyo:
     async def test_is_asked_once_by_many_processes(self, house: House) -> None:
         await house.connect()
         wiring = house.doors.wiring
-        parts = Parts(wiring.database, wiring.clock, wiring.connections, wiring.delivery, wiring.scheduler, wiring.sources)
+        parts = Parts(
+            wiring.database, wiring.clock, wiring.connections, wiring.delivery, wiring.scheduler, wiring.sources, wiring.audit
+        )
         others = [Health.build(wiring.settings, f"process {number}", parts) for number in range(6)]
         reports = await asyncio.gather(*(each.report() for each in others))
         assert await house.asked() == 1
@@ -235,7 +250,9 @@ class TestReadiness:
         wiring = house.doors.wiring
         gone: Any = _GoneDatabase(wiring.database)
         health = Health.build(
-            wiring.settings, "x", Parts(gone, wiring.clock, wiring.connections, wiring.delivery, wiring.scheduler, wiring.sources)
+            wiring.settings,
+            "x",
+            Parts(gone, wiring.clock, wiring.connections, wiring.delivery, wiring.scheduler, wiring.sources, wiring.audit),
         )
         app = create_app(replace(wiring, health=health))
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ADDRESS) as client:

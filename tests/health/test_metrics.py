@@ -115,7 +115,8 @@ class TestAccess:
             wrong = await house.doors.client.get("/metrics", headers={"authorization": "Bearer s3cret"})
             assert wrong.status_code == 401
             assert (await house.get("/metrics", Right.EVENTS_READ)).status_code == 403
-            assert (await house.get("/metrics", Right.METRICS_READ)).status_code == 200
+            assert (await house.get("/metrics", Right.METRICS_READ)).status_code == 403  # of one store
+            assert (await house.get("/metrics", Right.METRICS_READ, store_id=None)).status_code == 200
             await figures(house, authorization="Bearer s3cret-of-prometheus")
 
     async def test_speaks_open_metrics_to_who_asks_for_it(self, house: House) -> None:

@@ -5,20 +5,27 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx2
 import pytest
 
+from ferrata.connections.oauth_app import CALLBACK
 from klaviyo_sandbox.fault_presets import PRESETS
 from klaviyo_sandbox.faults import Rule
+from klaviyo_sandbox.oauth import App
 from klaviyo_sandbox.sandbox import Sandbox
 from klaviyo_sandbox.server import running
 from klaviyo_sandbox.tenants import DEFAULT_KEY
+from tests.connections.oauth import CLIENT_ID, SCOPES
 from tests.entry.test_serve import run, serving
+from tests.hostile.echoing import echoing
 
 MASTER_KEY = base64.b64encode(b"a canary that is thirty-two long").decode()
 PASSWORD = "granite canary copper rope"
+SMTP_PASSWORD, OIDC_SECRET, OAUTH_SECRET = "smtp-canary-4711-quartz", "oidc-canary-0815-feldspar", "oauth-canary-1213-gneiss"
+HOOK_PATH = "hook-canary-2718-basalt"
 PERSON = {"email": "pii.person@shop.example.com", "phone": "+4915112345678", "profileAttributes": {"firstName": "Wilhelmina"}}
 PERSONAL = ("pii.person", "15112345678", "Wilhelmina", "mira.canary")
 FAULTS = ("revoked", "html_502", "redirect", "exec_reset", "crlf_header", "truncated")
@@ -30,6 +37,23 @@ PAGES = (
     "/ui/dead-letters",
     "/ui/stores/default/connection",
     "/ui/settings/people",
+    "/ui/settings/tokens",
+    "/ui/settings/members",
+    "/ui/stores",
+    "/ui/stores/second/connection",
+    "/ui/alerts",
+    "/ui/alerts/channels",
+    "/ui/audit",
+    "/ui/profile",
+    "/alerts",
+    "/alert-channels",
+    "/api/tokens",
+    "/api/people",
+    "/api/sessions",
+    "/api/store/second/klaviyo-connect",
+    "/api/store/second/klaviyo-oauth",
+    "/api/audit?limit=200",
+    "/api/audit/export?format=csv",
     "/health",
     "/metrics",
     "/api/openapi.json",
@@ -61,15 +85,84 @@ def signed_in(address: str, printed: str) -> httpx2.Client:
     return browser
 
 
+def settings(klaviyo: str, mail: int, web: int) -> dict[str, str]:
+    return {
+        "KLAVIYO_API_KEY": DEFAULT_KEY,
+        "KLAVIYO_BASE_URL": klaviyo,
+        "FERRATA_MASTER_KEY": MASTER_KEY,
+        "LOG_LEVEL": "debug",
+        "FERRATA_OAUTH_CLIENT_ID": CLIENT_ID,
+        "FERRATA_OAUTH_CLIENT_SECRET": OAUTH_SECRET,
+        "FERRATA_SMTP_HOST": "127.0.0.1",
+        "FERRATA_SMTP_PORT": str(mail),
+        "FERRATA_SMTP_SECURITY": "none",
+        "FERRATA_SMTP_USER": "ferrata",
+        "FERRATA_SMTP_PASSWORD": SMTP_PASSWORD,
+        "FERRATA_SMTP_FROM": "ferrata@shop.test",
+        "FERRATA_OIDC_ISSUER": f"http://127.0.0.1:{web}",
+        "FERRATA_OIDC_CLIENT_ID": "ferrata",
+        "FERRATA_OIDC_CLIENT_SECRET": OIDC_SECRET,
+        "FERRATA_ALERTS_ALLOWED_NETWORKS": "127.0.0.0/8",
+    }
+
+
+def connected_by_oauth(klaviyo: Sandbox, browser: httpx2.Client, url: str, told: dict[str, str]) -> list[str]:
+    """Connect the store ``second``; the secrets that took part in it."""
+    app = App(CLIENT_ID, OAUTH_SECRET, "Ferrata", "ferrata", [str(browser.base_url).rstrip("/") + CALLBACK], SCOPES.split())
+    klaviyo.oauth.register(app)
+    made = browser.post("/stores", json={"id": "second", "name": "Second"}, headers={"accept": "application/json"})
+    assert made.status_code == 201, made.text
+    begun = browser.post("/ui/stores/second/connect/oauth")
+    asked = dict(parse_qsl(urlsplit(begun.headers["refresh"].removeprefix("0; url=")).query))
+    consent = httpx2.post(f"{url}/oauth/authorize", data={**asked, "account": "SANDBX", "decision": "allow"}, timeout=30)
+    back = consent.headers["location"]
+    for _ in range(2):  # the second time it was used already
+        told[f"callback {len(told)}"] = (answer := browser.get(back)).text
+    assert answer.status_code == 400
+    [installed] = klaviyo.oauth.installations()
+    rows = klaviyo.state.all("SELECT * FROM oauth_access_tokens")
+    code = dict(parse_qsl(urlsplit(back).query))["code"]
+    return [code, str(installed["refresh_token"]), *(str(row["token"]) for row in rows)]
+
+
+def alerted(client: httpx2.Client, web: int, told: dict[str, str]) -> list[str]:
+    """Add a webhook and an address, and test both, which are refused; the webhook's secrets."""
+    hook = {"way": "webhook", "name": "on call", "target": f"http://127.0.0.1:{web}/{HOOK_PATH}?key={HOOK_PATH[::-1]}x"}
+    secrets, ids = [HOOK_PATH], []
+    for asked in (hook, {"way": "email", "name": "team", "target": "team@shop.test"}):
+        made = client.post("/alert-channels", json=asked)
+        assert made.status_code == 201, made.text
+        document: dict[str, Any] = made.json()
+        ids.append(document["channel"]["id"])
+        secrets += [document["secret"]] if document["secret"] else []
+    secrets.append(client.post(f"/alert-channels/{ids[0]}/rotate").json()["secret"])
+    for id_ in ids:
+        for method, what in (("POST", "test"), ("GET", "deliveries")):
+            told[f"channel {id_} {what}"] = client.request(method, f"/alert-channels/{id_}/{what}").text
+        told[f"page of channel {id_}"] = client.get(f"/ui/alerts/channels/{id_}", headers={"accept": "text/html"}).text
+    assert "refuse" in told[f"channel {ids[1]} test"]
+    return secrets
+
+
+def refused_by_the_provider(address: str, told: dict[str, str]) -> None:
+    stranger = httpx2.Client(base_url=address, headers={"accept": "text/html", "sec-fetch-site": "same-origin"}, timeout=30)
+    begun = stranger.get("/sign-in/oidc")
+    asked = dict(parse_qsl(urlsplit(begun.headers["location"]).query))
+    answer = stranger.get("/sign-in/oidc/callback", params={"state": asked["state"], "code": "oidc-code"})
+    assert answer.status_code == 403
+    told["provider"] = answer.text
+
+
 def test_nothing_secret_is_told_logged_or_kept_in_the_clear(tmp_path: Path, sandbox: tuple[Sandbox, str]) -> None:
     klaviyo, url = sandbox
-    values = {"KLAVIYO_API_KEY": DEFAULT_KEY, "KLAVIYO_BASE_URL": url, "FERRATA_MASTER_KEY": MASTER_KEY, "LOG_LEVEL": "debug"}
     told: dict[str, str] = {}
-    with serving(tmp_path, **values) as (process, address):
+    with echoing() as (mail, web), serving(tmp_path, **(values := settings(url, mail, web))) as (process, address):
         made = run(tmp_path, "tokens", "create", "all", "--all-rights", "--json", **values)
         token = str(json.loads(made.stdout)["token"])
         browser = signed_in(address, (tmp_path / "out").read_text())
         client = httpx2.Client(base_url=address, headers={"authorization": f"Bearer {token}"}, timeout=30)
+        planted = connected_by_oauth(klaviyo, browser, url, told) + alerted(client, web, told)
+        refused_by_the_provider(address, told)
         for preset in FAULTS:
             klaviyo.unleash([Rule(effect=PRESETS[preset])])
             told |= {f"{path} {preset}": client.get(path).text for path in ASKED}
@@ -81,12 +174,15 @@ def test_nothing_secret_is_told_logged_or_kept_in_the_clear(tmp_path: Path, sand
         for path in (f"/x/{DEFAULT_KEY}", f"/events?email={PERSON['email']}", f"/events/profiles/{PERSON['email']}/metrics"):
             client.get(path)
         told["cmdline"] = Path(f"/proc/{process.pid}/cmdline").read_text()
+        doctor = run(tmp_path, "doctor", **values)
+        told["doctor"] = doctor.stdout + doctor.stderr
         files = {path.name: path.read_bytes() for path in (tmp_path / "data").iterdir()}
     logged = (tmp_path / "err").read_text()
-    assert len(told) > 40
+    assert len(told) > 80
     assert '"http.answered"' in logged
     places = {name: text.encode() for name, text in told.items()} | files | {"log": logged.encode()}
-    for secret in (DEFAULT_KEY, token, PASSWORD, MASTER_KEY, *browser.cookies.values()):
+    planted += [SMTP_PASSWORD, OIDC_SECRET, OAUTH_SECRET, DEFAULT_KEY, token, PASSWORD, MASTER_KEY, *browser.cookies.values()]
+    for secret in planted:
         for form in forms(secret):
             assert [name for name, text in places.items() if form.encode() in text] == [], form[:6]
     assert [word for word in PERSONAL if word in logged] == []

@@ -42,7 +42,18 @@ class Installation:
 
     def command(self, *arguments: str) -> str:
         """Run ``ferrata ...`` to its end and give what it printed."""
-        done = subprocess.run(
+        done = self._run(*arguments)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout
+
+    def failing(self, *arguments: str) -> str:
+        """Run ``ferrata ...``, which must fail, and give what it said."""
+        done = self._run(*arguments)
+        assert done.returncode == 1, done.stderr + done.stdout
+        return done.stderr + done.stdout
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [BIN / "ferrata", *arguments],
             env=self.environment,
             cwd=self._folder,
@@ -51,8 +62,6 @@ class Installation:
             timeout=60,
             check=False,
         )
-        assert done.returncode == 0, done.stderr + done.stdout
-        return done.stdout
 
     def token(self) -> str:
         return str(json.loads(self.command("tokens", "create", "journey", "--json"))["token"])

@@ -1,12 +1,12 @@
 """People, roles, sessions and tokens as programs see them over HTTP."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StrictBool, StrictInt
 from pydantic.alias_generators import to_camel
 
 from ferrata.access.explanation import Explanation
-from ferrata.access.links import MadeLink
+from ferrata.access.letters import Handed
 from ferrata.access.roles import SAID, permissions_of, right_named
 from ferrata.access.schemas import Link, Member, Principal, Purpose, Right, Role, Session, Standing, StoreRole, Token
 from ferrata.infra.errors import Problem, Rejected
@@ -107,12 +107,15 @@ class RoleChangeDocument(Document):
 
 
 class InviteDocument(Document):
+    """``handOver``: give the link in the answer, although it could be mailed."""
+
     email: Name
     role: Annotated[str, Field(max_length=40)]
+    hand_over: StrictBool = False
 
 
 class InvitationDocument(Document):
-    """``url`` is there once, in the answer that made it."""
+    """``url`` is there once, in the answer that made it, unless it was mailed; ``notMailed`` says why it could not be."""
 
     id: str
     email: str
@@ -123,11 +126,13 @@ class InvitationDocument(Document):
     used_at: AwareDatetime | None
     withdrawn_at: AwareDatetime | None
     url: str | None = None
+    not_mailed: str | None = None
 
     @classmethod
-    def of(cls, link: Link, url: str | None = None) -> "InvitationDocument":
+    def of(cls, link: Link, handed: Handed | None = None) -> "InvitationDocument":
         names = ("id", "email", "role", "created_at", "expires_at", "used_at", "withdrawn_at")
-        return cls(**{name: getattr(link, name) for name in names}, invited_by=link.made_by_name, url=url)
+        told: dict[str, Any] = {"url": handed.url, "not_mailed": handed.why} if handed else {}
+        return cls(**{name: getattr(link, name) for name in names}, invited_by=link.made_by_name, **told)
 
 
 class InvitationsDocument(Document):
@@ -135,17 +140,18 @@ class InvitationsDocument(Document):
 
 
 class LinkDocument(Document):
-    """A link that is good for one use and is told this once."""
+    """A link that is good for one use; ``url`` and ``notMailed`` as those of an invitation."""
 
     purpose: Purpose
     email: str
-    url: str
+    url: str | None
+    not_mailed: str | None
     expires_at: AwareDatetime
 
     @classmethod
-    def of(cls, made: MadeLink, address: str) -> "LinkDocument":
-        link = made.link
-        return cls(purpose=link.purpose, email=link.email, url=address + made.path, expires_at=link.expires_at)
+    def of(cls, link: Link, handed: Handed) -> "LinkDocument":
+        told = {"url": handed.url, "not_mailed": handed.why}
+        return cls(purpose=link.purpose, email=link.email, expires_at=link.expires_at, **told)
 
 
 class StoreRoleDocument(Document):

@@ -27,15 +27,15 @@ _Text = Annotated[str, Form()]
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def router(pages: Pages, access: Access, clock: Clock, revealed: Revealed, address: str) -> APIRouter:
+def router(pages: Pages, access: Access, clock: Clock, revealed: Revealed) -> APIRouter:
     routes = page_routes()
-    _add_members(routes, pages, access, clock=clock, revealed=revealed, address=address)
+    _add_members(routes, pages, access, clock=clock, revealed=revealed)
     _add_member(routes, pages, access)
     _add_roles(routes, pages, access)
     return routes
 
 
-def _add_members(routes: APIRouter, pages: Pages, access: Access, *, clock: Clock, revealed: Revealed, address: str) -> None:
+def _add_members(routes: APIRouter, pages: Pages, access: Access, *, clock: Clock, revealed: Revealed) -> None:
     async def members_page(
         request: Request, who: Principal, status_code: int = 200, faults: Mapping[str, str] = _NONE, email: str = ""
     ) -> Response:
@@ -50,6 +50,7 @@ def _add_members(routes: APIRouter, pages: Pages, access: Access, *, clock: Cloc
             "invited": revealed.read(request, who),
             "faults": faults,
             "email": email,
+            "mails": access.letters.is_possible,
         }
         page = pages.page(request, "access/members.html", status_code=status_code, **values)
         return revealed.forget(request, page)
@@ -65,7 +66,10 @@ def _add_members(routes: APIRouter, pages: Pages, access: Access, *, clock: Cloc
         except Rejected as error:
             note_refusal(request, error)
             return await members_page(request, who, error.status, _faults(error, "email"), email)
-        return revealed.redirect(MEMBERS, who, {"email": made.link.email, "url": address + made.path})
+        handed = await access.letters.hand(made)
+        if handed.url is None:
+            return redirect_saying(MEMBERS, Flash(f"The invitation was mailed to {made.link.email}."))
+        return revealed.redirect(MEMBERS, who, {"email": made.link.email, "url": handed.url, "why": handed.why or ""})
 
     @routes.post(MEMBERS + "/invitations/{invitation_id}/withdraw")
     async def withdraw(request: Request, invitation_id: str, who: _Managing) -> Response:

@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from ferrata.access.errors import NobodyHere, ProviderRefused, ProviderUnavailable, TooManyGuesses
 from ferrata.access.http import browser_of, gate_of, note_refusal, public
 from ferrata.access.oidc import BEGIN, CALLBACK, GOOD_FOR, Oidc
+from ferrata.access.oidc_provider import said_by_provider
 from ferrata.access.pages import FIRST_PAGE, HOME
 from ferrata.access.schemas import Role
 from ferrata.infra.errors import FerrataError, NotFound
@@ -49,7 +50,9 @@ def router(pages: Pages, oidc: Oidc | None, *, secure: bool) -> APIRouter:
         ending = configured()
         try:
             if error or not state or not code or max(map(len, (state, code))) > _LONGEST:
-                raise ProviderRefused(f"The provider did not sign you in: {error[:80] or 'it sent no code'}.")
+                raise ProviderRefused(
+                    f"The provider did not sign you in: {said_by_provider(error) if error else 'it sent no code'}."
+                )
             signed_in, wanted = await ending.complete(state, code, request.cookies.get(COOKIE), browser_of(request))
         except (ProviderRefused, ProviderUnavailable, NobodyHere) as refused:
             response = told(request, refused)

@@ -16,6 +16,24 @@ from ferrata.kit.clock import Clock
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Signed with a key that only the provider has; never a shared secret, and never nothing."""
+KNOWN_ERRORS = frozenset(
+    {
+        "access_denied",
+        "account_selection_required",
+        "consent_required",
+        "interaction_required",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "login_required",
+        "server_error",
+        "temporarily_unavailable",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "unsupported_response_type",
+    }
+)
 _DEADLINE_SECONDS, _KEPT_SECONDS, _LEEWAY_SECONDS = 10.0, 3_600.0, 60
 _LONGEST_ANSWER = 1_000_000
 
@@ -145,7 +163,7 @@ class Provider:
             document = None  # an error page; its status says enough
         if method == "POST" and answer.status_code in (400, 401, 403):
             said = document.get("error") if isinstance(document, dict) else None
-            raise ProviderRefused(f"The provider refused the code: {str(said)[:80]}.")
+            raise ProviderRefused(f"The provider refused the code: {said_by_provider(said)}.")
         if answer.status_code != 200 or not isinstance(document, dict):
             raise ProviderUnavailable(f"The provider answered {answer.status_code}.")
         return document
@@ -153,3 +171,8 @@ class Provider:
     def _schemes(self) -> tuple[str, ...]:
         """https alone, unless the issuer itself is reached in clear, as on a machine of one's own."""
         return ("https", "http") if self._registration.issuer.startswith("http://") else ("https",)
+
+
+def said_by_provider(error: object) -> str:
+    """Its error code, if it is one that OAuth 2.0 or OpenID Connect knows: whatever else it says may be anybody's words."""
+    return error if isinstance(error, str) and error in KNOWN_ERRORS else "no reason that is known"

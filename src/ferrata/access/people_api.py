@@ -38,13 +38,12 @@ RoleName = Annotated[str, Path(max_length=80)]
 CONFLICT: dict[int | str, dict[str, Any]] = {409: {"description": "Something stands against it; `code` says what."}}
 
 
-def router(access: Access, address: str) -> APIRouter:
-    """``address``: how people reach the pages, for links."""
+def router(access: Access) -> APIRouter:
     routes = APIRouter(prefix="/api", tags=["people"])
     _add_members(routes, access)
-    _add_invitations(routes, access, address)
+    _add_invitations(routes, access)
     _add_roles(routes, access)
-    _add_people(routes, access, address)
+    _add_people(routes, access)
     return routes
 
 
@@ -73,7 +72,7 @@ def _add_members(routes: APIRouter, access: Access) -> None:
         await access.members.remove(store_id, person_id, by=who, keep_tokens=keep_tokens)
 
 
-def _add_invitations(routes: APIRouter, access: Access, address: str) -> None:
+def _add_invitations(routes: APIRouter, access: Access) -> None:
     base = "/store/{storePublicId}/invitations"
 
     @routes.get(base)
@@ -83,9 +82,12 @@ def _add_invitations(routes: APIRouter, access: Access, address: str) -> None:
 
     @routes.post(base, status_code=201, responses=CONFLICT)
     async def invite(store_id: StoreId, given: InviteDocument, who: Keeper) -> InvitationDocument:
-        """Invite somebody. The link in the answer is good for one use and seven days; hand it over yourself."""
+        """Invite somebody, by a link that is good for one use and seven days.
+
+        It is mailed where a mail server is set up; else, or with `handOver`, it is in the answer: hand it over yourself.
+        """
         made = await access.invitations.invite(store_id, given.email, given.role, by=who)
-        return InvitationDocument.of(made.link, address + made.path)
+        return InvitationDocument.of(made.link, await access.letters.hand(made, by_mail=not given.hand_over))
 
     @routes.delete(base + "/{invitationId}", status_code=204)
     async def withdraw(
@@ -131,7 +133,7 @@ def _add_roles(routes: APIRouter, access: Access) -> None:
         return ExplanationDocument.of(await access.explain(subject, right, store_id, within=store_id))
 
 
-def _add_people(routes: APIRouter, access: Access, address: str) -> None:
+def _add_people(routes: APIRouter, access: Access) -> None:
     person = "/people/{personId}"
 
     @routes.get("/people")
@@ -143,7 +145,7 @@ def _add_people(routes: APIRouter, access: Access, address: str) -> None:
     async def invite(given: InviteDocument, who: Administrator) -> InvitationDocument:
         """Invite somebody to the whole installation: as administrator, reader or member."""
         made = await access.invitations.invite(None, given.email, given.role, by=who)
-        return InvitationDocument.of(made.link, address + made.path)
+        return InvitationDocument.of(made.link, await access.letters.hand(made, by_mail=not given.hand_over))
 
     @routes.patch(person, responses=CONFLICT)
     async def change_person(person_id: PersonId, given: PersonChangeDocument, who: Administrator) -> PersonDocument:
@@ -159,9 +161,15 @@ def _add_people(routes: APIRouter, access: Access, address: str) -> None:
         await access.people.remove(person_id, by=who, keep_tokens=keep_tokens)
 
     @routes.post(person + "/new-password", status_code=201)
-    async def offer_new_password(person_id: PersonId, who: Administrator) -> LinkDocument:
-        """A link with which this person chooses a new password; good for one use and a day. Hand it over yourself."""
-        return LinkDocument.of(await access.resets.offer(person_id, by=who), address)
+    async def offer_new_password(
+        person_id: PersonId, who: Administrator, hand_over: Annotated[bool, Query(alias="handOver")] = False
+    ) -> LinkDocument:
+        """A link with which this person chooses a new password, good for one use and a day.
+
+        It is mailed to them where a mail server is set up; else, or with `handOver`, it is in the answer: hand it over yourself.
+        """
+        made = await access.resets.offer(person_id, by=who)
+        return LinkDocument.of(made.link, await access.letters.hand(made, by_mail=not hand_over))
 
     @routes.get(person + "/sessions")
     async def sessions(person_id: PersonId, who: Administrator) -> SessionsDocument:

@@ -29,7 +29,7 @@ _Text = Annotated[str, Form()]
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def router(pages: Pages, access: Access, clock: Clock, revealed: Revealed, address: str) -> APIRouter:
+def router(pages: Pages, access: Access, clock: Clock, revealed: Revealed) -> APIRouter:
     routes = page_routes()
 
     async def people_page(
@@ -44,6 +44,7 @@ def router(pages: Pages, access: Access, clock: Clock, revealed: Revealed, addre
             "errors": errors,
             "email": email,
             "own_session": who.session_id,
+            "mails": access.letters.is_possible,
             "shown": revealed.read(request, who),
             "open": [link for link in await access.invitations.all(None) if link.is_open(clock.now())],
         }
@@ -60,8 +61,11 @@ def router(pages: Pages, access: Access, clock: Clock, revealed: Revealed, addre
         except Rejected as error:
             errors = {problem.path: problem.message for problem in error.problems} or {"email": error.message}
             return await people_page(request, who, error.status, errors, email)
-        said = {"title": f"Hand this link to {made.link.email}: it is shown this once", "url": address + made.path}
-        return revealed.redirect(PEOPLE, who, said)
+        handed = await access.letters.hand(made)
+        if handed.url is None:
+            return redirect_saying(PEOPLE, Flash(f"The invitation was mailed to {made.link.email}."))
+        title = f"Hand this link to {made.link.email}: it is shown this once"
+        return revealed.redirect(PEOPLE, who, {"title": title, "url": handed.url, "why": handed.why or ""})
 
     @routes.post(PEOPLE + "/invitations/{invitation_id}/withdraw")
     async def withdraw(invitation_id: str, who: _Managing) -> Response:
@@ -73,16 +77,17 @@ def router(pages: Pages, access: Access, clock: Clock, revealed: Revealed, addre
         await access.sessions.end(session_id, actor=who.actor)
         return redirect_saying(PEOPLE, Flash("That session has ended."))
 
-    _add_person(routes, pages, access, revealed, address)
+    _add_person(routes, pages, access, revealed)
     return routes
 
 
-def _add_person(routes: APIRouter, pages: Pages, access: Access, revealed: Revealed, address: str) -> None:
+def _add_person(routes: APIRouter, pages: Pages, access: Access, revealed: Revealed) -> None:
     async def person_page(request: Request, person_id: str, status_code: int = 200, fault: str | None = None) -> Response:
         person = await access.people.by_id(person_id)
         seats = sorted((await access.members.seats_of(person_id)).items())
         tokens = await access.members.tokens_made_by(None, person_id)
         values = {"person": person, "seats": seats, "roles": ROLE_WORDS, "fault": fault, "tokens": tokens}
+        values["mails"] = access.letters.is_possible
         return pages.page(request, "access/person.html", status_code=status_code, **values)
 
     @routes.get(PEOPLE + "/{person_id}")
@@ -102,8 +107,11 @@ def _add_person(routes: APIRouter, pages: Pages, access: Access, revealed: Revea
     @routes.post(PEOPLE + "/{person_id}/new-password")
     async def offer_password(person_id: str, who: _Managing) -> Response:
         made = await access.resets.offer(person_id, by=who)
-        said = f"Hand this link to {made.link.email}, who chooses a new password with it: it is shown this once"
-        return revealed.redirect(PEOPLE, who, {"title": said, "url": address + made.path})
+        handed = await access.letters.hand(made)
+        if handed.url is None:
+            return redirect_saying(PEOPLE, Flash(f"A link to a new password was mailed to {made.link.email}."))
+        title = f"Hand this link to {made.link.email}, who chooses a new password with it: it is shown this once"
+        return revealed.redirect(PEOPLE, who, {"title": title, "url": handed.url, "why": handed.why or ""})
 
     @routes.post(PEOPLE + "/{person_id}/remove")
     async def remove_person(

@@ -4,6 +4,7 @@ from ferrata.access import member_store
 from ferrata.access.explanation import Explanation, explain_person, explain_token
 from ferrata.access.first_administrator import FirstAdministrator
 from ferrata.access.invitations import Invitations
+from ferrata.access.letters import Letters
 from ferrata.access.members import Members
 from ferrata.access.oidc import Oidc
 from ferrata.access.oidc_provider import Registration
@@ -28,12 +29,15 @@ class Access:
         clock: Clock,
         audit: Audit,
         passwords: Passwords | None = None,
+        *,
         registration: Registration | None = None,
+        letters: Letters | None = None,
     ) -> None:
-        """``registration``: at an OpenID provider with which people may sign in."""
+        """``registration``: at an OpenID provider with which people may sign in. ``letters``: how links reach people."""
         passwords = passwords or Passwords()
         self._database = database
         self._clock = clock
+        self.letters = letters or Letters(None, "")
         self.tokens = Tokens(database, clock, audit)
         self.people = People(database, clock, audit, passwords)
         self.sessions = Sessions(database, clock, audit, passwords)

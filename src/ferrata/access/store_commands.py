@@ -14,8 +14,10 @@ def members(opened: Opened) -> App:
     app = App(name="members", help="Who has which role in a store: invite, list, change, remove.")
 
     @app.command
-    async def invite(email: str, *, role: str = "viewer", store: str | None = None, json: Json = False) -> None:
-        """Print the path of a link with which somebody joins the store; it is good for one use and seven days.
+    async def invite(
+        email: str, *, role: str = "viewer", store: str | None = None, mail: bool = False, json: Json = False
+    ) -> None:
+        """Print a link with which somebody joins the store, or mail it to them; it is good for one use and seven days.
 
         Parameters
         ----------
@@ -25,13 +27,17 @@ def members(opened: Opened) -> App:
             owner, admin, manager, analyst, viewer, or a role that the store made.
         store
             Default: the first store.
+        mail
+            Mail it instead of printing it; what cannot be mailed is printed.
         """
         async with opened() as desk:
             store_id = await desk.choose_store(store)
             made = await desk.access.invitations.invite(store_id, email, role, by=AT_THE_SERVER)
-            url = desk.address + made.path
-        fields = {"id": made.link.id, "url": url, "store": store_id, "role": made.link.role, "expires_at": made.link.expires_at}
-        Terminal(as_json=json).answer(fields, said=url)
+            handed = await desk.access.letters.hand(made, by_mail=mail)
+        fields: dict[str, object] = {"id": made.link.id, "url": handed.url, "store": store_id, "role": made.link.role}
+        fields |= {"expires_at": made.link.expires_at, "not_mailed": handed.why}
+        said = "\n".join(filter(None, [handed.why, handed.url])) or f"The invitation was mailed to {made.link.email}."
+        Terminal(as_json=json).answer(fields, said=said)
 
     @app.command
     async def add(email: str, *, role: str = "viewer", store: str | None = None, json: Json = False) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, text
 from ferrata.audit import store
 from ferrata.audit.chain import GENESIS, seal
 from ferrata.audit.models import audit_anchors, audit_chain, audit_records, audit_unsealed
-from ferrata.audit.schemas import Anchor, Head
+from ferrata.audit.schemas import Anchor, Behind, Head
 from ferrata.kit.ids import first_id_at
 
 _LOCK = 7_305_813
@@ -20,6 +20,13 @@ TRIGGERS = frozenset(
 
 def is_anything_unsealed(connection: Connection) -> bool:
     return connection.execute(select(audit_unsealed.c.record_id).limit(1)).first() is not None
+
+
+def waiting(connection: Connection) -> Behind | None:
+    """How many wait to be sealed, and since when."""
+    of_both = audit_unsealed.join(audit_records, audit_records.c.id == audit_unsealed.c.record_id)
+    row = connection.execute(select(func.count(), func.min(audit_records.c.at)).select_from(of_both)).one()
+    return Behind(row[0], row[1]) if row[0] else None
 
 
 def seal_some(connection: Connection, now: datetime, limit: int) -> Head | None:

@@ -89,6 +89,14 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """What should have been sealed by now: how many records wait, the oldest since then."""
+
+    records: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Anchor:
     """What retention left behind of the records up to ``seq``."""
 

@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 from ferrata.audit import chain_store, store
 from ferrata.audit.forgetting import Forgetting
 from ferrata.audit.refusals import Refusals
-from ferrata.audit.schemas import Actor, AuditFilter, Count, Head, Record, Refused, Verification
+from ferrata.audit.schemas import Actor, AuditFilter, Behind, Count, Head, Record, Refused, Verification
 from ferrata.audit.sentences import risk_of
-from ferrata.audit.verifying import verify
+from ferrata.audit.verifying import SEALED_WITHIN, verify
 from ferrata.infra.caller import current_caller
 from ferrata.infra.database import Database
 from ferrata.infra.log_masking import mask_value
@@ -104,6 +104,11 @@ class Audit:
                 break  # somebody else has done it, or a record is missing: then verifying tells
             last = sealed
         return last
+
+    async def behind(self) -> Behind | None:
+        """What waits to be sealed although that takes seconds; None if nothing has waited for long."""
+        found = await self._database.read(chain_store.waiting)
+        return found if found and self._clock.now() - found.since > SEALED_WITHIN else None
 
     async def head(self) -> Head:
         """The end of the chain, to be noted elsewhere."""

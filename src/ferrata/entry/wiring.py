@@ -12,6 +12,7 @@ from httpx2 import AsyncBaseTransport
 import ferrata.entry.tables  # noqa: F401 - the migration needs every room's tables
 from ferrata.access.cookies import Cookies
 from ferrata.access.http import Gate
+from ferrata.access.letters import Letters
 from ferrata.access.oidc import registration_of
 from ferrata.access.passwords import Passwords
 from ferrata.access.service import Access
@@ -44,6 +45,7 @@ from ferrata.health.metrics import Metrics
 from ferrata.health.service import Health, Parts
 from ferrata.infra.crypto import SecretBox
 from ferrata.infra.database import Database, open_beside, open_database
+from ferrata.infra.mail import read_mailer
 from ferrata.infra.master_key import secret_box
 from ferrata.infra.schedule import Scheduler
 from ferrata.infra.settings import Settings
@@ -147,7 +149,8 @@ def build(
     telemetry = open_telemetry(clock, str(settings.otel_endpoint) if settings.otel_endpoint else None, name)
     database.committing = telemetry.committing
     audit = Audit(database, clock, kept_for=timedelta(days=settings.audit_retention_days))
-    access = Access(database, clock, audit, passwords, registration_of(settings))
+    letters = Letters(read_mailer(settings, clock), settings.public_address())
+    access = Access(database, clock, audit, passwords, registration=registration_of(settings), letters=letters)
     clients = Clients(settings, transport)
     connections = Connections(database, clock, audit, keys=Keys(box, clock), clients=clients)
     oauth = open_oauth(settings, database, clock, audit, box=box, connections=connections, clients=clients)
@@ -176,7 +179,7 @@ def build(
     jobs += [alert_tasks.watch(alerts), alert_tasks.forget(alerts)]
     jobs.append(regular_catching_up(from_shops, clock))
     scheduler = Scheduler(database, clock, name, jobs)
-    health = Health.build(settings, name, Parts(database, clock, connections, delivery, scheduler, from_shops))
+    health = Health.build(settings, name, Parts(database, clock, connections, delivery, scheduler, from_shops, audit))
     metrics = Metrics(telemetry, clock, health, connections=connections, delivery=delivery, events=events, sources=from_shops)
     gate = Gate(access, Cookies(secure=settings.has_secure_cookies()), connections.registry.choose)
     static = StaticFiles()

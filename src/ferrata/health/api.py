@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ferrata.access.errors import OtherStore
 from ferrata.access.http import principal, public
 from ferrata.access.schemas import Principal, Right
 from ferrata.health.documents import readiness_document, report_document
@@ -53,7 +54,10 @@ def router(health: Health, metrics: Metrics, metrics_token: str | None) -> APIRo
     async def exposed(request: Request) -> Response:
         """Figures in the text format of Prometheus."""
         if metrics_token is not None and not _carries(request, metrics_token):
-            (await principal(request)).require(Right.METRICS_READ)
+            who = await principal(request)
+            who.require(Right.METRICS_READ)
+            if who.store_id is not None:
+                raise OtherStore("The figures are of every store, and this token belongs to one.")
         body, media_type = await metrics.exposition(request.headers.get("accept", ""))
         return Response(body, media_type=media_type, headers=NOT_KEPT)
 

@@ -21,7 +21,8 @@ def report_document(report: Report, who: Principal | None) -> dict[str, Any]:
 
 
 def readiness_document(readiness: Readiness, who: Principal | None) -> dict[str, Any]:
-    told = {"reasons": list(readiness.reasons)} if who and who.may(Right.HEALTH_READ) else {}
+    is_told = who and who.may(Right.HEALTH_READ) and who.store_id is None
+    told = {"reasons": list(readiness.reasons)} if is_told else {}
     return {"status": "ready" if readiness.is_ready else "not_ready", **told}
 
 
@@ -49,7 +50,8 @@ def _check(check: Check, reader: Principal | None) -> dict[str, Any]:
     if check.latency_ms is not None:
         document["latencyMs"] = check.latency_ms
     if reader:
-        document |= {"summary": check.summary} if reader.store_id is None or not check.stores else {}
+        # A summary counts over every store, or speaks of the machine that they share.
+        document |= {"summary": check.summary} if reader.store_id is None else {}
         document["stores"] = _seen(check.stores, reader)
     return document
 

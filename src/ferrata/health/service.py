@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from ferrata.audit.service import Audit
 from ferrata.connections.service import Connections
 from ferrata.delivery.service import DeliveryService
+from ferrata.health.audit_checks import AuditChecks
 from ferrata.health.connection_health import ConnectionHealths
 from ferrata.health.database_checks import DatabaseChecks
 from ferrata.health.delivery_checks import DeliveryChecks
@@ -46,6 +48,7 @@ class Checks:
     klaviyo: KlaviyoChecks
     machine: MachineChecks
     sources: SourceChecks
+    audit: AuditChecks
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Parts:
     delivery: DeliveryService
     scheduler: Scheduler
     sources: Sources
+    audit: Audit
 
 
 class Health:
@@ -99,6 +103,7 @@ class Health:
             KlaviyoChecks(connections, probes),
             MachineChecks(settings.data_dir, presence, parts.scheduler, holds_database=on_this_disk),
             SourceChecks(parts.sources, clock),
+            AuditChecks(parts.audit, clock),
         )
         return cls(database, clock, delivery, presence, checks, of_connections=ConnectionHealths(connections, delivery, probes))
 
@@ -137,6 +142,7 @@ class Health:
             _guarded("sources.lag", Level.DEGRADED, self._checks.sources.lag),
             _guarded("worker.alive", Level.DEGRADED, machine.worker),
             _guarded("disk.space", Level.DEGRADED, machine.disk),
+            _guarded("audit.sealed", Level.DEGRADED, self._checks.audit.sealed),
             _guarded("schedule.jobs", Level.DEGRADED, machine.schedule),
         )
         return [check for some in found for check in some]
