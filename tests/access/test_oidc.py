@@ -154,6 +154,11 @@ class TestATokenOfTheProvider:
         corporate.provider.change_keys()
         assert (await corporate.sign_in()).status_code == 303
 
+    async def test_proves_no_address_that_it_does_not_name(self, corporate: Corporate) -> None:
+        corporate.provider.claims = {"email": None, "email_verified": True}
+        corporate.provider.told_by_userinfo = {"sub": "p-1", "email": CORP, "email_verified": False}
+        await self.refused(corporate)
+
     async def test_may_leave_the_address_to_its_userinfo(self, corporate: Corporate) -> None:
         corporate.provider.claims = {"email": None, "email_verified": None}
         assert (await corporate.sign_in()).status_code == 303
@@ -194,6 +199,10 @@ class TestTheWayBack:
         back = await corporate.back((await thief.get("/sign-in/oidc")).headers["location"])
         state = parse_qs(urlsplit(back).query)["state"][0]
         assert (await thief.get(f"/sign-in/oidc/callback?state={state}&code={stolen}")).status_code == 403
+
+    async def test_shows_no_words_that_somebody_put_into_the_address(self, corporate: Corporate) -> None:
+        answer = await corporate.doors.browser().get("/sign-in/oidc/callback?error=Call+555-0100+to+unlock")
+        assert (answer.status_code, "555-0100" in answer.text) == (403, False)
 
     @pytest.mark.parametrize("query", ["", "?error=access_denied", "?state=x&code=y", "?state=&code=", "?code=" + "x" * 5_000])
     async def test_with_nonsense_says_so(self, corporate: Corporate, query: str) -> None:

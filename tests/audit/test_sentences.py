@@ -30,6 +30,20 @@ def record(action: str, *, outcome: Any = "done", target: str = "x", **more: Any
             "Mira was refused at GET /lanes for lack of a right, 12 times, over the API",
             record("access.refused", outcome="refused", target="GET /lanes", via="GET /lanes", count=12, after=LACKS),
         ),
+        (
+            "Mira was refused at GET /stores/outdoor for lack of a right, over the API",
+            record("access.refused", outcome="refused", target="GET /stores/{store_id}", via="GET /stores/outdoor", after=LACKS),
+        ),
+        (
+            "Mira made r•••@example.com viewer of the store outdoor, who was admin",
+            record(
+                "access.member_changed", via=None, before={"email": "r•••@example.com", "role": "admin"}, after={"role": "viewer"}
+            ),
+        ),
+        (
+            "Mira invited r•••@example.com to the installation as reader",
+            record("access.person_invited", store_id=None, via=None, after={"email": "r•••@example.com", "role": "reader"}),
+        ),
         ("Mira frobbed, over the API", record("odd.frobbed", store_id=None, via="POST /x")),
         ("Mira odd, over the API", record("odd", store_id=None, via="POST /x")),
     ],

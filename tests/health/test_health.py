@@ -243,7 +243,7 @@ class TestReadiness:
         async with house.working():
             assert (await house.get("/health/ready")).status_code == 200
         await house.later(20)
-        told = await house.get("/health/ready", Right.HEALTH_READ)
+        told = await house.get("/health/ready", Right.HEALTH_READ, store_id=None)
         assert (told.status_code, told.json()["reasons"]) == (503, ["The worker's loop stands still."])
 
     async def test_is_lost_with_the_database_and_so_is_health_but_not_life(self, house: House) -> None:

@@ -66,6 +66,7 @@ class SessionDocument(Document):
     created_at: AwareDatetime
     seen_at: AwareDatetime
     expires_at: AwareDatetime
+    browser: str = Field(description="The agent as people say it, such as Firefox on Linux.")
     agent: str
     address: str
     current: bool

@@ -69,7 +69,7 @@ class Invitations:
             fits = link and link.purpose is Purpose.INVITATION and link.store_id == store_id
             if link is None or not fits or not link_store.withdraw(connection, link_id, now):
                 raise NotFound("There is no such open invitation.")
-            self._record(connection, by.actor, "access.invitation_withdrawn", link, None)
+            self._record(connection, by.actor, "access.invitation_withdrawn", link, {"email": link.email})
             return link
 
         return await self._database.write(work)

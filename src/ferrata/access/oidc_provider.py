@@ -96,7 +96,9 @@ class Provider:
             told = await self._get(await self.door("userinfo_endpoint"), {"Authorization": f"Bearer {answer['access_token']}"})
             if told.get("sub") != claims["sub"]:
                 raise ProviderRefused("The provider told of somebody else than it had signed for.")
-            claims = {**told, **claims}
+            # Address and proof from one place: what the token proves is not about another's address.
+            claims = {**claims, "email": told.get("email"), "email_verified": told.get("email_verified")}
+            claims = {**claims, "name": claims.get("name") or told.get("name")}
         email, is_verified = claims.get("email"), claims.get("email_verified")
         if not isinstance(email, str) or is_verified not in (True, "true"):
             raise ProviderRefused("The provider has not verified your e-mail address, so it says nothing about who you are here.")

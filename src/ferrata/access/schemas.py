@@ -7,6 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
+from ferrata.access.agents import readable
 from ferrata.access.errors import LacksRight
 from ferrata.audit.schemas import COMMAND_LINE, Actor
 
@@ -209,6 +210,11 @@ class Session:
     expires_at: datetime
     agent: str
     address: str
+
+    @property
+    def browser(self) -> str:
+        """Such as Firefox on Linux."""
+        return readable(self.agent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,9 @@ class Keeping:
         while not self._stopping.is_set():
             await self._round(everything=False)
             await self._pause()
+
+    async def finish(self) -> None:
+        """When nothing is accepted any more: write what was refused and is still being counted, and seal it all."""
         await self._round(everything=True)
 
     def stop(self) -> None:

@@ -26,6 +26,16 @@ _DONE = {
     "delivery.lanes_opened": "opened parked lanes",
     "retention.cleaned_up": "deleted what was due",
 }
+_OF_PEOPLE = {
+    "access.person_invited": "invited {email} to {place} as {role}",
+    "access.invitation_withdrawn": "withdrew the invitation of {email} to {place}",
+    "access.member_added": "made {email} {role} of {place}",
+    "access.member_changed": "made {email} {role} of {place}, who was {former}",
+    "access.member_removed": "removed {email} from {place}",
+    "access.person_created": "added {email} as {role} of {place}",
+    "access.person_removed": "removed {email} from {place}",
+}
+"""Said so where the record names somebody. Their addresses are masked in it."""
 _ABOUT_EVERYTHING = {"flags.stopped": "stopped sending", "flags.resumed": "let sending go on"}
 _REFUSED = {
     "access.sign_in_refused": "could not sign in",
@@ -70,12 +80,17 @@ def _phrase(record: Record) -> str:
     if record.outcome == "refused":
         phrase = _REFUSED.get(record.action) or _act(record.action) + " in vain"
         why = _CODES.get(str(record.after.get("code")), "")
-        at = f" at {record.target}" if record.action == "access.refused" else ""
+        place = record.via if record.via and record.count == 1 else record.target  # of many alike, what they have in common
+        at = f" at {place}" if record.action == "access.refused" else ""
         times = f", {record.count:,} times" if record.count > 1 else ""
         return f"{phrase}{at}{' ' + why if why else ''}{times}"
     if record.action == "flags.flag_set":
         where = f" in the store {record.store_id}" if record.store_id else ""
         return f"set the flag of {record.after.get('metric')} from {_flag(record.before)} to {_flag(record.after)}{where}"
+    if record.action in _OF_PEOPLE and (email := record.after.get("email") or record.before.get("email")):
+        roles = {"role": record.after.get("role", "one"), "former": record.before.get("role", "another")}
+        place = f"the store {record.store_id}" if record.store_id else "the installation"
+        return _OF_PEOPLE[record.action].format(email=email, place=place, **roles)
     phrase = _DONE.get(record.action) or _ABOUT_EVERYTHING.get(record.action) or _act(record.action)
     about = _about(record)
     return f"{phrase}{' ' + about if about else ''}"

@@ -112,19 +112,23 @@ async def _live(wiring: Wiring, role: Role, listener: socket.socket | None, comp
     """Until ``stopping`` is set, or until one half fails, which ends the other."""
     if listener:  # not within the group, which would wrap what goes wrong
         await _invite_first_administrator(wiring)
-    async with asyncio.TaskGroup() as halves:
-        if listener:
-            halves.create_task(_accept(wiring, listener))
-        halves.create_task(_until_stopped(wiring, wiring.health.presence))
-        halves.create_task(_until_stopped(wiring, Keeping(wiring.audit, wiring.clock)))
-        if role is not Role.API:
-            wiring.delivery.worker = wiring.worker
-            halves.create_task(_until_stopped(wiring, wiring.worker))
-            halves.create_task(_until_stopped(wiring, wiring.sources.worker))
-            halves.create_task(_until_stopped(wiring, wiring.cart_watch))
-            halves.create_task(_until_stopped(wiring, wiring.scheduler))
-        if companion:
-            halves.create_task(_until_stopped(wiring, companion))
+    keeping = Keeping(wiring.audit, wiring.clock)
+    try:
+        async with asyncio.TaskGroup() as halves:
+            if listener:
+                halves.create_task(_accept(wiring, listener))
+            halves.create_task(_until_stopped(wiring, wiring.health.presence))
+            halves.create_task(_until_stopped(wiring, keeping))
+            if role is not Role.API:
+                wiring.delivery.worker = wiring.worker
+                halves.create_task(_until_stopped(wiring, wiring.worker))
+                halves.create_task(_until_stopped(wiring, wiring.sources.worker))
+                halves.create_task(_until_stopped(wiring, wiring.cart_watch))
+                halves.create_task(_until_stopped(wiring, wiring.scheduler))
+            if companion:
+                halves.create_task(_until_stopped(wiring, companion))
+    finally:
+        await keeping.finish()
 
 
 async def _accept(wiring: Wiring, listener: socket.socket) -> None:
