@@ -5,6 +5,7 @@ python3 dev.py demo [options]     set up and run everything, with a sandbox as K
 python3 dev.py test [pytest ...]  set up and run the whole test suite
 python3 dev.py check              format, lint, types, import floors, drift of generated docs, then the tests
 python3 dev.py chaos [options]    kill it again and again while Klaviyo misbehaves, and count   (--help lists the options)
+python3 dev.py fuzz [options]     feed everything that reads what strangers write with rubbish   (--help lists the options)
 python3 dev.py bench [options]    measure it beside floors and peers, and write docs/performance.md   (--help lists the options)
 python3 dev.py docs               write the generated reference pages again
 python3 dev.py lock               write requirements/*.txt again
@@ -107,6 +108,9 @@ def main() -> int:
         case ["chaos", *rest]:
             install("requirements/test.txt")
             return run("python", "-m", "tests.chaos", *rest)
+        case ["fuzz", *rest]:
+            install("requirements/test.txt")
+            return run("python", "-m", "tests.fuzz", *rest)
         case ["bench", *rest]:
             install("requirements/bench.txt")
             return run("python", "-m", "bench", *rest)

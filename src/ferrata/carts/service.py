@@ -6,7 +6,8 @@ crash leaves all or nothing, and of two processes that look at one silence only 
 
 import secrets
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
+from urllib.parse import quote, unquote
 
 import msgspec
 from sqlalchemy import Connection
@@ -26,7 +27,7 @@ from ferrata.events.schemas import Frozen
 from ferrata.events.service import Events
 from ferrata.infra.crypto import SecretBox
 from ferrata.infra.database import Database
-from ferrata.infra.paging import Page, make_cursor, read_cursor
+from ferrata.infra.paging import Page, instant_in, make_cursor, read_cursor
 from ferrata.kit.clock import Clock
 from ferrata.kit.ids import new_id
 from ferrata.profiles.errors import Overtaken
@@ -103,10 +104,10 @@ class Carts:
         before = None
         if cursor:
             at, cart_id = read_cursor(cursor, 2)
-            before = (datetime.fromisoformat(at), cart_id.encode("ascii").decode("unicode_escape"))
+            before = (instant_in(at), unquote(cart_id).replace("\0", ""))
         rows = await self._database.read(lambda connection: store.page(connection, store_id, asked, before, limit + 1))
         more = rows[limit - 1] if len(rows) > limit else None
-        escaped = more.cart_id.encode("unicode_escape").decode() if more else ""
+        escaped = quote(more.cart_id) if more else ""
         next_cursor = make_cursor(more.updated_at.isoformat(), escaped) if more else None
         return Page(tuple(rows[:limit]), next_cursor)
 

@@ -10,9 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, func, or_, select, tuple_,
 from ferrata.catalog.models import awaited, things
 from ferrata.catalog.schemas import Counts, Presence, Thing, ThingFilter
 from ferrata.infra.database.prepared import UPSERTS, Prepared, one_of
-from ferrata.infra.errors import Problem, Rejected
-from ferrata.infra.http.instants import is_askable
-from ferrata.infra.paging import Page, make_cursor, read_cursor
+from ferrata.infra.paging import Page, instant_in, make_cursor, read_cursor
 
 _FIELDS = Thing.__struct_fields__
 _CHANGING = [name for name in _FIELDS if name not in ("id", "store_id", "kind", "external_id", "created_at")]
@@ -85,22 +83,14 @@ def page(connection: Connection, filter_: ThingFilter, cursor: str | None, limit
     query = select(*_columns).where(*_matching(filter_))
     if cursor:
         at, id_ = read_cursor(cursor, 2)
-        query = query.where(tuple_(things.c.updated_at, things.c.id) < tuple_(_instant(at), id_))
+        query = query.where(
+            tuple_(things.c.updated_at, things.c.id)
+            < tuple_(bindparam(None, instant_in(at), type_=things.c.updated_at.type), id_)
+        )
     rows = connection.execute(query.order_by(things.c.updated_at.desc(), things.c.id.desc()).limit(limit + 1)).all()
     found = tuple(_thing_of(tuple(row)) for row in rows[:limit])
     following = make_cursor(found[-1].updated_at.isoformat(), found[-1].id) if len(rows) > limit else None
     return Page(found, following)
-
-
-def _instant(text: str) -> Any:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None or not is_askable(instant):
-        problem = Problem("cursor", "cursor is not one that this service gave out; start without it")
-        raise Rejected(problems=(problem,))
-    return bindparam(None, instant, type_=things.c.updated_at.type)
 
 
 def counts(connection: Connection, store_id: str) -> Counts:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import httpx2
 
@@ -68,9 +68,9 @@ class Poster:
         try:
             answer = self._client.post(path, content=body)
             answers = answer.json() if answer.status_code in (200, 201, 202, 207) else None
-        except (httpx2.HTTPError, ValueError) as error:
+        except (httpx2.HTTPError, ValueError, RecursionError) as error:
             raise Away(type(error).__name__) from error
-        if isinstance(answers, list) and len(answers) == len(messages):
+        if _are_of(answers, messages):
             refused = [(message, _why(told)) for message, told in zip(messages, answers, strict=True) if "id" not in told]
             return Posted(len(messages) - len(refused), refused)
         if answer.status_code == 413 or (answer.status_code == 400 and len(messages) > 1):
@@ -85,6 +85,11 @@ class Poster:
         raise Away(why, _retry_after(answer.headers))
 
 
+def _are_of(answers: object, messages: Sequence[Message]) -> TypeGuard[list[Mapping[str, Any]]]:
+    """Whether these are Ferrata's: something else may answer in its place."""
+    return isinstance(answers, list) and len(answers) == len(messages) and all(isinstance(told, dict) for told in answers)
+
+
 def _why(told: Mapping[str, Any]) -> str:
     message = told.get("message", "refused")
     lines = message if isinstance(message, list) else [message]
@@ -94,7 +99,7 @@ def _why(told: Mapping[str, Any]) -> str:
 def _why_of(answer: httpx2.Response) -> str:
     try:
         return _why(answer.json())
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return "refused"
 
 

@@ -17,8 +17,10 @@ import msgspec
 OLDEST = timedelta(days=7)
 _BASE = "EUR"
 _CODE = re.compile(r"[A-Z]{3}")
-_CUBE_TIME = re.compile(r"""<Cube\s+time=["'](\d{4}-\d{2}-\d{2})["']\s*>(.*?)</Cube>(?=\s*<(?:/|Cube\s+time))""", re.DOTALL)
-_CUBE_RATE = re.compile(r"""<Cube\s+currency=["']([A-Z]{3})["']\s+rate=["']([0-9.]+)["']\s*/>""")
+_CUBE = re.compile(
+    r"""<Cube\s+time=["'](?P<day>\d{4}-\d{2}-\d{2})["']\s*>|<Cube\s+currency=["'](?P<code>[A-Z]{3})["']\s+rate=["'](?P<rate>[0-9.]+)["']\s*/>""",
+    re.ASCII,
+)
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -107,14 +109,25 @@ def read_ecb(text: str) -> DailyRates:
         UnreadableRates: it is neither.
     """
     if text.lstrip("\ufeff \n").startswith("<"):
-        days = {
-            date.fromisoformat(day): {code: _factor(rate, 0) for code, rate in _CUBE_RATE.findall(rates)}
-            for day, rates in _CUBE_TIME.findall(text)
-        }
-        if not days:
-            raise UnreadableRates("no day with rates was found in the XML")
-        return DailyRates(days)
-    return DailyRates(dict(_csv_days(text.lstrip("\ufeff").splitlines())))
+        return DailyRates(_xml_days(text))
+    try:
+        return DailyRates(dict(_csv_days(text.lstrip("\ufeff").splitlines())))
+    except csv.Error as error:
+        raise UnreadableRates(f"this is no CSV: {error}") from None
+
+
+def _xml_days(text: str) -> dict[date, dict[str, Decimal]]:
+    """Each day's element is followed by those of its rates."""
+    days: dict[date, dict[str, Decimal]] = {}
+    rates: dict[str, Decimal] | None = None
+    for found in _CUBE.finditer(text):
+        if found["day"]:
+            rates = days.setdefault(_day(found["day"], 0), {})
+        elif rates is not None:
+            rates[found["code"]] = _factor(found["rate"], 0)
+    if not days:
+        raise UnreadableRates("no day with rates was found in the XML")
+    return days
 
 
 def _csv_days(lines: Iterable[str]) -> Iterable[tuple[date, dict[str, Decimal]]]:

@@ -20,7 +20,7 @@ ASK_AFTER_SECONDS = (0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 10.0)
 OVER = ("complete", "cancelled")
 ASKS_AT_MOST = 2_000
 """Some five hours; then the job is taken for lost."""
-_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, msgspec.MsgspecError)
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, RecursionError, msgspec.MsgspecError)
 
 
 def taken(outcome: Outcome) -> Verdict:

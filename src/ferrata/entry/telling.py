@@ -57,5 +57,8 @@ def _wanted_page(request: Request) -> str:
     """The page to come back to after signing in; after a form that was refused, the page that it stood on."""
     if request.method == "GET":
         return request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    referrer = urlsplit(request.headers.get("referer", ""))
+    try:
+        referrer = urlsplit(request.headers.get("referer", ""))
+    except ValueError:  # no address at all
+        return ""
     return referrer.path if referrer.netloc == request.headers.get("host") else ""

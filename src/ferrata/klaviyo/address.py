@@ -36,6 +36,8 @@ class Address:
         return link
 
     def owns(self, link: str) -> bool:
+        if not link.isascii() or not link.isprintable():  # some readers skip such characters, and others do not
+            return False
         try:
             return _origin(link) == self.origin and "@" not in urlsplit(link).netloc
         except ValueError:

@@ -139,7 +139,7 @@ class Backfilling:
 
     async def _put_off(self, run: Run, error: FerrataError, seconds: float | None) -> None:
         now = self._tools.clock.now()
-        wait = max(seconds or 0.0, schedule.delay(run.failures + 1, self._tools.chance))
+        wait = schedule.wait(seconds, schedule.delay(run.failures + 1, self._tools.chance))
         log.warning("sources.backfill_put_off", run=run.id, source=run.kind, error=error.message, seconds=round(wait, 1))
         next_at = now + timedelta(seconds=wait)
         await self._tools.database.write(lambda connection: runs_store.put_off(connection, run, error.message, next_at, now))

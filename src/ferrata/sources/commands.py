@@ -306,7 +306,7 @@ def _read(file: Path) -> bytes:
 def _read_json(file: Path) -> dict[str, Any]:
     try:
         document = jsons.loads(_read(file))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Rejected(f"{file} is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise Rejected(f"{file} must hold a JSON object.")

@@ -9,6 +9,7 @@ from ferrata.sources.explaining import ExplainedMessage, ExplainedRequest, Tie
 from ferrata.sources.paths import escaped
 
 MOST_LINES = 2_000
+DEEPEST = 100
 _LOOKUP = "lookup:"
 
 
@@ -86,7 +87,9 @@ def _lines(value: Any, prefix: str) -> Iterator[Line]:
 
 def _walk(value: Any, depth: int, key: str, pointer: str) -> Iterator[tuple[int, str, str, str]]:
     label = f"{json.dumps(key, ensure_ascii=False)}: " if key else ""
-    if isinstance(value, dict) and value:
+    if depth == DEEPEST and isinstance(value, dict | list) and value:
+        yield depth, label, "… nested deeper than is shown here", pointer
+    elif isinstance(value, dict) and value:
         yield depth, label, "{", pointer
         for name, inner in value.items():
             yield from _walk(inner, depth + 1, name, f"{pointer}/{escaped(name)}")

@@ -225,9 +225,9 @@ def _guess(value: Any, leaves: Mapping[str, Any]) -> tuple[str, str]:
 def _leaves(body: bytes) -> Mapping[str, Any]:
     try:
         document = json.loads(body)
+        return paths.leaves(document) if isinstance(document, dict) else {}
     except (ValueError, RecursionError):
         return {}
-    return paths.leaves(document) if isinstance(document, dict) else {}
 
 
 def _pretty(body: bytes) -> str:

@@ -185,7 +185,7 @@ def _plain(  # noqa: PLR0917 - what a field is read from
         case "json" if text:
             try:
                 return {name: json.loads(text)}
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 problems.append(Problem(place, f"{place} is not JSON: {error}"))
                 return {}
     if not text and (shape.optional or not info.is_required()):

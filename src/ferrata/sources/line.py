@@ -249,7 +249,7 @@ def put_off(kept: KeptMessage, attempt: Attempt, now: datetime, chance: float) -
         delay = absence.LONGEST_SECONDS if kept.attempts else absence.UNTRIED_SECONDS
     elif kept.reason_code == store.AWAY:
         delay = min(delay, absence.LONGEST_SECONDS)
-    wait = max(attempt.outcome.seconds or 0.0, delay)
+    wait = schedule.wait(attempt.outcome.seconds, delay)
     return msgspec.structs.replace(kept, next_at=now + timedelta(seconds=wait))
 
 

@@ -192,7 +192,7 @@ def _read(name: str, form: dict[str, str], problems: list[Problem]) -> dict[str,
     text = form.get(name, "").strip() or "{}"
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         problems.append(Problem(name, f"{name} is not JSON: {error}"))
         return {}
     if not isinstance(document, dict):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_PLACE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+_PLACE = re.compile(r"\{\{([^{}]*)\}\}")
 _PATH = re.compile(r"[\w $@-]+(?:\.[\w $@-]+)*\Z")
 LONGEST = 2_000
 ABSENT: Any = object()
@@ -19,7 +19,7 @@ def complaint(template: str) -> str | None:
     """What is wrong with a template; None if nothing is."""
     if len(template) > LONGEST:
         return f"a template must have at most {LONGEST} characters"
-    for path in _PLACE.findall(template):
+    for path in map(str.strip, _PLACE.findall(template)):
         if not _PATH.match(path):
             return f"{{{{ {path} }}}} must be a path of names with dots, such as {{{{ properties.OrderId }}}}"
     if "{{" in _PLACE.sub("", template) or "}}" in _PLACE.sub("", template):
@@ -31,8 +31,8 @@ def fill(template: str, values: Mapping[str, Any]) -> Any:
     """The template with its places filled; ABSENT if it is one place and nothing is there."""
     whole = _PLACE.fullmatch(template)
     if whole:
-        return value_at(values, whole[1])
-    return _PLACE.sub(lambda found: _text(value_at(values, found[1])), template)
+        return value_at(values, whole[1].strip())
+    return _PLACE.sub(lambda found: _text(value_at(values, found[1].strip())), template)
 
 
 def value_at(values: Any, path: str) -> Any:

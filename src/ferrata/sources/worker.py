@@ -170,7 +170,7 @@ class SourceWorker:
                     failures = 0
                 except FerrataError as error:
                     failures += 1
-                    wait = max(error.retry_after_seconds or 0.0, schedule.delay(failures, self._tools.chance))
+                    wait = schedule.wait(error.retry_after_seconds, schedule.delay(failures, self._tools.chance))
                     log.warning("sources.cannot_pull", source=key.kind, store=key.store_id, error=error.message, seconds=wait)
                     await self._tools.clock.sleep(wait)
         finally:

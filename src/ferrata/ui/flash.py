@@ -42,7 +42,7 @@ def read_flash(request: Request) -> Flash | None:
     """The message that waits for this browser, or None; whatever else stands in the cookie is ignored."""
     try:
         content = json.loads(urlsafe_b64decode(request.cookies.get(COOKIE, "")))
-    except (NotBase64, ValueError):
+    except (NotBase64, ValueError, RecursionError):
         return None
     match content:
         case [str(text), str(tone), undo] if tone in _TONES and (undo is None or _is_local(undo)):

@@ -13,6 +13,8 @@ from markupsafe import Markup
 
 Mark = Literal["same", "added", "removed", "changed"]
 MOST_LINES = 400
+DEEPEST = 100
+"""What lies deeper is nobody's order: it is said that there is more, and not shown."""
 _INDENT = "  "
 _SIGNS: Mapping[Mark, tuple[str, str]] = {
     "same": (" ", ""),
@@ -66,7 +68,9 @@ def _kind(value: Any) -> str:
 
 
 def _lines(value: Any, before: Any, depth: int, key: str, mark: Mark = "same") -> Iterator[Line]:
-    if isinstance(value, Mapping):
+    if depth == DEEPEST and isinstance(value, Mapping | list | tuple):
+        yield Line(depth, key, "… nested deeper than is shown here", "word", mark)
+    elif isinstance(value, Mapping):
         yield from _container(_pairs(value, before), "{}", depth, key, mark)
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         yield from _container(_items(value, before), "[]", depth, key, mark)

@@ -87,7 +87,7 @@ class CsvRows:
                     groups.setdefault(group, {})[name] = _cell(cell)
                 else:
                     fields[name] = _cell(cell) if name in ("value", "backfill") else _text(cell)
-        except (msgspec.MsgspecError, UnicodeError) as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             return None, f"a cell cannot be read: {error}"
         return fields | {group: msgspec.Raw(_encode(members)) for group, members in groups.items()}, None
 

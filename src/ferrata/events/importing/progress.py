@@ -8,21 +8,30 @@ import json
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
+
+import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
     """Rows done, and what became of them. ``report_bytes``: how much of the report belongs to these rows."""
 
-    rows: int = 0
-    accepted: int = 0
-    repeated: int = 0
-    refused: int = 0
-    report_bytes: int = 0
+    rows: Count = 0
+    accepted: Count = 0
+    repeated: Count = 0
+    refused: Count = 0
+    report_bytes: Count = 0
 
     def plus(self, **counts: int) -> Self:
         return replace(self, **{name: getattr(self, name) + count for name, count in counts.items()})
+
+
+class _Kept(msgspec.Struct):
+    target: str
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +62,11 @@ class Progress:
 
     def _read(self) -> Tally:
         try:
-            kept = json.loads(self.path.read_bytes())
-            return Tally(**kept["tally"]) if kept["target"] == self._target else Tally()
+            kept = msgspec.json.decode(self.path.read_bytes(), type=_Kept)
+            return kept.tally if kept.target == self._target else Tally()
         except FileNotFoundError:
             return Tally()
-        except (ValueError, KeyError, TypeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return Tally()  # not ours or torn: from the start is always right, as event ids are stable
 
     def refuse(self, line: int, reasons: list[str], row: str) -> None:

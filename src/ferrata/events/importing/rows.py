@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -64,7 +65,7 @@ def read_rows(file: IO[bytes], path: Path, mapping: Mapping) -> Iterator[Row]:
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
     try:
         yield from _csv_rows(file, mapping) if suffix in (".csv", ".tsv") else _json_rows(file)
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise Unusable(f"{path} is not a whole gzip file: {error}") from error
 
 

@@ -62,12 +62,11 @@ class Sender:
         while True:
             try:
                 answer = await self._client.post("/events/bulk", content=body)
-            except httpx2.TransportError as error:
+            except httpx2.RequestError as error:
                 reason, told_wait = f"Ferrata does not answer ({type(error).__name__})", None
             else:
                 if answer.status_code in (201, 202, 207):
-                    found: list[dict[str, Any]] = answer.json()
-                    return found
+                    return _answers(answer, len(rows))
                 reason, told_wait = _refused(answer)
             seconds = told_wait if told_wait is not None else wait
             if self._clock.monotonic() + seconds > deadline:
@@ -75,6 +74,17 @@ class Sender:
             self._away(f"{reason}; trying again in {seconds:g} s")
             await self._clock.sleep(seconds)
             wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+
+
+def _answers(answer: httpx2.Response, count: int) -> list[dict[str, Any]]:
+    """One for each row. Raises Rejected: something else answers in Ferrata's place."""
+    try:
+        found = msgspec.json.decode(answer.content, type=list[dict[str, Any]])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        found = []
+    if len(found) != count:
+        raise Rejected("What answers there is no Ferrata. Is --url right?")
+    return found
 
 
 def _refused(answer: httpx2.Response) -> tuple[str, float | None]:
@@ -91,6 +101,6 @@ def _refused(answer: httpx2.Response) -> tuple[str, float | None]:
 def _message(answer: httpx2.Response) -> str:
     try:
         message = answer.json()["message"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return answer.text[:200]
     return "; ".join(message[:3]) if isinstance(message, list) else str(message)

@@ -80,10 +80,9 @@ def _reached(name: str, answer: Answer | NoAnswer, account: str | None) -> Findi
 def _time(answer: Answer, now: datetime) -> Finding:
     name = "clock.klaviyo"
     try:
-        theirs = parsedate_to_datetime(answer.headers["date"])
-    except (KeyError, ValueError):
+        ahead = (now - parsedate_to_datetime(answer.headers["date"])).total_seconds()
+    except (KeyError, ValueError, TypeError, OverflowError):  # none, or one without a zone
         return unknown(name, "Klaviyo's answer carries no time.")
-    ahead = (now - theirs).total_seconds()
     if abs(ahead) <= MOST_SKEW_SECONDS:
         return ok(name, "This clock agrees with Klaviyo's.")
     return warning(

@@ -35,7 +35,15 @@ def is_cross_site(scope: Scope, own_origin: str | None) -> bool:
     if site is not None:
         return site not in ("same-origin", "none")
     origin = headers.get("origin")
-    return origin is not None and origin != own_origin and urlsplit(origin).netloc != headers.get("host")
+    return origin is not None and origin != own_origin and _host_of(origin) != (headers.get("host") or None)
+
+
+def _host_of(origin: str) -> str:
+    """As the header Host names it; empty for what is no origin."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 class SameOrigin:

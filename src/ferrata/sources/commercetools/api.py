@@ -13,6 +13,7 @@ import httpx2
 import msgspec
 
 from ferrata.kit.clock import Clock
+from ferrata.klaviyo.retry_after import parse_retry_after
 from ferrata.sources.commercetools.errors import AccessRefused, QueryRefused, Unavailable
 from ferrata.sources.commercetools.tokens import Tokens
 
@@ -64,7 +65,8 @@ class Api:
                 self._tokens.forget()
                 continue
             elif answer.status_code in _LATER:
-                said, wait = f"it answered {answer.status_code}", _retry_after(answer)
+                said = f"it answered {answer.status_code}"
+                wait = parse_retry_after(answer.headers.get("retry-after"), self._clock.now())
             else:
                 return _judged(answer, path)
             if wait is not None and wait > LONGEST_WAIT_SECONDS:
@@ -89,7 +91,7 @@ class Api:
                 return await self._client.request(method, address, params=list(params), headers=headers, content=content)
         except TimeoutError:
             return f"no answer within {DEADLINE_SECONDS:.0f} seconds"
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             return f"{type(error).__name__}"
 
     def _pause(self, attempt: int) -> float:
@@ -102,7 +104,7 @@ def _judged(answer: httpx2.Response, path: str) -> Any:
     if answer.is_success:
         try:
             return msgspec.json.decode(answer.content)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Unavailable(f"commercetools' answer to {path} is no JSON.") from error
     said = _message_of(answer)
     if answer.status_code in (401, 403):
@@ -113,11 +115,6 @@ def _judged(answer: httpx2.Response, path: str) -> Any:
 def _message_of(answer: httpx2.Response) -> str:
     try:
         found = msgspec.json.decode(answer.content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "no reason given"
     return str(found.get("message") or "no reason given")[:500] if isinstance(found, dict) else "no reason given"
-
-
-def _retry_after(answer: httpx2.Response) -> float | None:
-    told = answer.headers.get("retry-after", "").strip()
-    return float(told) if told.isdecimal() else None

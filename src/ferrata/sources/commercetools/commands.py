@@ -114,7 +114,7 @@ def _read_json(file: Path) -> dict[str, Any]:
         document = jsons.loads(file.read_text())
     except OSError as error:
         raise NotFound(f"{file} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Rejected(f"{file} is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise Rejected(f"{file} must hold a JSON object.")

@@ -21,18 +21,21 @@ GRID_VALIDATION: Final = "Microsoft.EventGrid.SubscriptionValidationEvent"
 
 
 def opened(body: bytes) -> list[RawMessage]:
-    """All notifications in a delivery. Of several, those that cannot be read are kept as they are, beside the others.
+    """All notifications in a delivery. If some of several cannot be read, the delivery is kept as it is beside the others, once.
 
     Raises:
         Unreadable: there is none in it.
     """
-    found = list(_within(_decoded(body), body, DEEPEST))
-    readable = [message for message in found if isinstance(message, RawMessage)]
+    readable: list[RawMessage] = []
+    first: Unreadable | None = None  # a delivery of nothing but commas has millions of them
+    for found in _within(_decoded(body), body, DEEPEST):
+        if isinstance(found, RawMessage):
+            readable.append(found)
+        else:
+            first = first or found
     if not readable:
-        raise next(
-            (fault for fault in found if isinstance(fault, Unreadable)), Unreadable("There is no message in this delivery.")
-        )
-    return [message if isinstance(message, RawMessage) else _unreadable(body) for message in found]
+        raise first or Unreadable("There is no message in this delivery.")
+    return [*readable, _unreadable(body)] if first else readable
 
 
 def outermost(body: bytes) -> Any:
@@ -54,10 +57,9 @@ def _within(found: Any, body: bytes, depth: int) -> Iterator[RawMessage | Unread
     if is_notification(found):
         yield raw_message(found, body)
         return
-    inner = list(_inner(found)) if depth else []
-    if not inner:
-        yield Unreadable("This is no notification of commercetools, nor anything that it sends them in.")
-    for each in inner:
+    is_empty = True
+    for each in _inner(found) if depth else ():
+        is_empty = False
         if isinstance(each, Unreadable):
             yield each
             continue
@@ -65,6 +67,8 @@ def _within(found: Any, body: bytes, depth: int) -> Iterator[RawMessage | Unread
             yield from _within(_decoded(each), each, depth - 1)
         except Unreadable as fault:
             yield fault
+    if is_empty:
+        yield Unreadable("This is no notification of commercetools, nor anything that it sends them in.")
 
 
 def _inner(found: Any) -> Iterator[bytes | Unreadable]:

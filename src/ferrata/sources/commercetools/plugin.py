@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ferrata.infra.errors import Rejected
+
 _ENVIRONMENT = {
     "PREFERRED_LOCALE": "preferredLocale",
     "PREFERRED_CURRENCY": "preferredCurrency",
@@ -19,17 +21,30 @@ def from_plugin(config: Mapping[str, Any], environment: Mapping[str, str]) -> tu
     """The settings that say the same, and the names of what was given and is not needed here.
 
     What the plugin leaves to its defaults is left to ours, which differ in a few: see docs/sources/commercetools.md.
+
+    Raises:
+        Rejected: a variable that holds JSON holds none.
     """
-    config = _merged(config, json.loads(environment.get("NODE_CONFIG") or "{}"))
+    config = _merged(config, _object(environment, "NODE_CONFIG"))
     settings: dict[str, Any] = {name: config[name] for name in _OWN if name in config}
     settings |= {ours: environment[theirs] for theirs, ours in _ENVIRONMENT.items() if environment.get(theirs)}
     if scopes := (environment.get("CT_SCOPES") or environment.get("CT_SCOPE") or "").replace(",", " ").split():
         settings["scopes"] = scopes
-    if client := json.loads(environment.get("CT_API_CLIENT") or "{}"):
+    if client := _object(environment, "CT_API_CLIENT"):
         settings |= {"clientId": client.get("clientId", ""), "clientSecret": client.get("secret")}
     used = {*_ENVIRONMENT, "NODE_CONFIG", "CT_SCOPES", "CT_SCOPE", "CT_API_CLIENT"}
     left = [name for name in config if name not in _OWN] + [name for name in environment if name not in used]
     return settings, sorted(left)
+
+
+def _object(environment: Mapping[str, str], name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(environment.get(name) or "{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise Rejected(f"{name} must hold a JSON object.")  # without its text, which may hold a secret
+    return found
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

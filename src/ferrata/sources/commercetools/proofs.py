@@ -69,9 +69,16 @@ class Proofs:
     async def _keys(self, clock: Clock, transport: httpx2.AsyncBaseTransport | None) -> KeySet:
         now = clock.monotonic()
         if self._google is None or now - self._google[0] > _KEYS_HOLD_SECONDS:
-            found = msgspec.json.decode(await fetched(GOOGLE_KEYS, transport))
-            self._google = (now, KeySet.import_key_set(found))
+            self._google = (now, _key_set(await fetched(GOOGLE_KEYS, transport)))
         return self._google[1]
+
+
+def _key_set(answer: bytes) -> KeySet:
+    """Raises Unavailable: these are no keys."""
+    try:
+        return KeySet.import_key_set(msgspec.json.decode(answer))
+    except (msgspec.DecodeError, JoseError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Unavailable("Google's keys cannot be read.") from error
 
 
 async def fetched(address: str, transport: httpx2.AsyncBaseTransport | None) -> bytes:
@@ -79,7 +86,7 @@ async def fetched(address: str, transport: httpx2.AsyncBaseTransport | None) -> 
     try:
         async with asyncio.timeout(_DEADLINE_SECONDS), httpx2.AsyncClient(transport=transport) as client:
             answer = await client.get(address)
-    except (TimeoutError, httpx2.TransportError) as error:
+    except (TimeoutError, httpx2.RequestError) as error:
         raise Unavailable(f"{httpx2.URL(address).host} does not answer.") from error
     if answer.status_code != 200:
         raise Unavailable(f"{httpx2.URL(address).host} answered {answer.status_code}.")

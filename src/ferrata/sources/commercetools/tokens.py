@@ -71,7 +71,7 @@ class Tokens:
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
                 answer = await self._client.post(self._address, data=self._form, auth=auth)
-        except (TimeoutError, httpx2.TransportError) as error:
+        except (TimeoutError, httpx2.RequestError) as error:
             raise Unavailable(f"commercetools' authorization server does not answer: {type(error).__name__}.") from error
         if answer.status_code == 429 or answer.status_code >= 500:
             raise Unavailable(f"commercetools' authorization server answered {answer.status_code}.")
@@ -81,5 +81,5 @@ class Tokens:
             )
         try:
             return msgspec.json.decode(answer.content, type=_Token)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Unavailable("commercetools' authorization server gave no token.") from error

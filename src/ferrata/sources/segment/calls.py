@@ -19,6 +19,7 @@ TYPES = ("track", "identify", "page", "screen", "group", "alias")
 TYPE, SENT_AT, FAULT = "segment-type", "segment-sent-at", "segment-fault"
 """Headers in which a kept message has what its envelope said, or what is wrong with it."""
 KEY = "writeKey"
+_EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 CALL_BYTES, BATCH_BYTES = 32 * 1024, 500 * 1024
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _list = msgspec.json.Decoder(list[msgspec.Raw])
@@ -89,7 +90,7 @@ def document_of(message: Message) -> dict[str, Any]:
     """The call's fields; numbers keep every digit. Raises Refused for what msgspec takes and JSON does not mean."""
     try:
         found: dict[str, Any] = json.loads(message.body, parse_float=Decimal, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, ArithmeticError) as error:
         raise Refused(f"This call cannot be read: {error}") from error
     return found
 
@@ -110,7 +111,8 @@ def occurred_at(message: Message, call: Mapping[str, Any]) -> datetime:
         return message.received_at
     if sent is None:
         return min(said, message.received_at) if said - message.received_at < timedelta(days=1) else message.received_at
-    return message.received_at - max(timedelta(0), sent - said)
+    at = message.received_at
+    return at - min(max(timedelta(0), sent - said), at - _EARLIEST)
 
 
 def _instant(value: object) -> datetime | None:
@@ -121,7 +123,7 @@ def _instant(value: object) -> datetime | None:
     except ValueError:
         return None
     found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return found if datetime(1970, 1, 2, tzinfo=UTC) < found < datetime(9998, 1, 1, tzinfo=UTC) else None
+    return found if _EARLIEST < found < datetime(9998, 1, 1, tzinfo=UTC) else None
 
 
 def sequence_of_things(value: object) -> Sequence[Mapping[str, Any]]:

@@ -1,13 +1,16 @@
 """Stripe's API as one store may use it: what mapping has to know, events that were missed, and history."""
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import msgspec
 
 from ferrata.infra.errors import NeedsReconnect, Rejected, Transient
+from ferrata.klaviyo.retry_after import parse_retry_after
 from ferrata.sources.contract import BackfillPage, LookedUp, Lookup, RawMessage, Span, Surroundings
 from ferrata.sources.stripe import shapes
 from ferrata.sources.stripe.opening import of_history, raw
@@ -18,6 +21,9 @@ PAGE = 100
 MISSED = "missed_events"
 _TIMEOUT_SECONDS = 30.0
 _AT_ONCE = 8
+_ACCOUNT = re.compile(r"[A-Za-z0-9_]{1,255}")
+_OBJECT = re.compile(r"/?v[0-9](?:/[A-Za-z0-9_-]{1,255}){1,8}")
+"""Where a thin event says that its object is: a path of Stripe's API that leads nowhere else."""
 
 # By the name of the backfill: path, what else to ask, and the name of a single one in messages.
 _LISTS: Mapping[str, tuple[str, Mapping[str, str], str]] = {
@@ -33,7 +39,7 @@ class StripeReader:
 
     def __init__(self, settings: StripeSettings, around: Surroundings, event_types: Sequence[str]) -> None:
         assert settings.api_key is not None  # noqa: S101 - for the type: the source makes a reader only with a key
-        self._types = event_types
+        self._types, self._clock = event_types, around.clock
         self._client = httpx2.AsyncClient(
             base_url=str(settings.api_url).rstrip("/"),
             transport=around.transport,
@@ -82,19 +88,22 @@ class StripeReader:
         account, slash, id_ = lookup.key.partition("/")
         if not slash or lookup.key.startswith("/"):
             account, id_ = "", lookup.key
+        if account and not _ACCOUNT.fullmatch(account):
+            return None  # there is no such account, and a header holds no such name
+        in_path = quote(id_, safe="")
         match lookup.what:
             case "customer":
-                return await self._get(f"/v1/customers/{id_}", {}, account)
+                return await self._get(f"/v1/customers/{in_path}", {}, account)
             case "line_items":
                 expanded = {"limit": PAGE, "expand[]": "data.price.product"}
-                return await self._get(f"/v1/checkout/sessions/{id_}/line_items", expanded, account)
+                return await self._get(f"/v1/checkout/sessions/{in_path}/line_items", expanded, account)
             case "session_of":
                 return await self._get("/v1/checkout/sessions", {"payment_intent": id_, "limit": 1}, account)
             case "invoice_of":
                 of = {"payment[type]": "payment_intent", "payment[payment_intent]": id_, "limit": 1}
                 return await self._get("/v1/invoice_payments", of, account)
             case "object":
-                return await self._get(f"/{id_.lstrip('/')}", {}, account)
+                return await self._get(f"/{id_.lstrip('/')}", {}, account) if _OBJECT.fullmatch(id_) else None
             case unknown:
                 raise Rejected(f"Stripe's API is not asked for {unknown!r}.")
 
@@ -108,7 +117,7 @@ class StripeReader:
         try:
             async with self._few:
                 answer = await self._client.get(path, params=dict(asked), headers=headers)
-        except (httpx2.TransportError, httpx2.InvalidURL) as error:
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise Transient(f"Stripe's API did not answer: {type(error).__name__}.") from error
         if answer.status_code == 404:
             return None
@@ -118,15 +127,14 @@ class StripeReader:
             )
         if answer.status_code == 429 or answer.status_code >= 500:
             waiting = Transient(f"Stripe's API answered {answer.status_code}.")
-            after = answer.headers.get("retry-after", "")
-            if after.isdecimal():
-                waiting.retry_after_seconds = float(after)
+            after = parse_retry_after(answer.headers.get("retry-after"), self._clock.now())
+            waiting.retry_after_seconds = waiting.retry_after_seconds if after is None else after
             raise waiting
         if answer.status_code != 200:
             raise Rejected(f"Stripe's API answered {answer.status_code} to {path}.")
         try:
             return answer.json()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Transient("Stripe's API answered with something that is no JSON.") from error
 
 

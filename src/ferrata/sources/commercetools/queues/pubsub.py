@@ -2,9 +2,8 @@
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpx2
 import msgspec
@@ -24,6 +23,27 @@ _TOKEN_SECONDS: Final = 3_600
 _MARGIN_SECONDS: Final = 120.0
 
 
+class _Held(msgspec.Struct):
+    data: msgspec.Raw = msgspec.Raw(b'""')
+
+
+class _Received(msgspec.Struct):
+    ack_id: str = msgspec.field(name="ackId")
+    message: _Held = msgspec.field(default_factory=_Held)
+
+
+class _PulledMessages(msgspec.Struct):
+    received: list[_Received] = msgspec.field(name="receivedMessages", default_factory=list)
+
+
+class _Token(msgspec.Struct):
+    access_token: str
+    expires_in: float = 3_600.0
+
+
+_Shape = TypeVar("_Shape")
+
+
 class PubSubQueue:
     def __init__(self, settings: PubSub, around: Surroundings) -> None:
         self._settings, self._clock = settings, around.clock
@@ -33,8 +53,8 @@ class PubSubQueue:
     async def pull(self) -> Sequence[Pulled]:
         answer = await self._post("pull", {"maxMessages": self._settings.max_messages})
         at = self._clock.now()
-        found = answer.get("receivedMessages", ()) if isinstance(answer, dict) else ()
-        return [Pulled(Received(body=_data(each), at=at, trusted=True), each["ackId"]) for each in found]
+        found = _read(answer or b"{}", _PulledMessages).received
+        return [Pulled(Received(body=_data(bytes(each.message.data)), at=at, trusted=True), each.ack_id) for each in found]
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
         for start in range(0, len(receipts), AT_ONCE):
@@ -43,7 +63,7 @@ class PubSubQueue:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def _post(self, verb: str, body: Any) -> Any:
+    async def _post(self, verb: str, body: Any) -> bytes:
         address = f"{self._settings.endpoint_url.rstrip('/')}/v1/{self._settings.subscription}:{verb}"
         headers = {"content-type": "application/json"}
         if self._settings.service_account_key is not None:
@@ -55,23 +75,23 @@ class PubSubQueue:
             raise AccessRefused(f"Google Pub/Sub answered {answer.status_code} to {verb}: check the subscription and its rights.")
         if not answer.is_success:
             raise Unavailable(f"Google Pub/Sub answered {answer.status_code}.")
-        return msgspec.json.decode(answer.content or b"{}")
+        return answer.content
 
     async def _sent(self, address: str, headers: dict[str, str], content: bytes) -> httpx2.Response:
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
                 return await self._client.post(address, headers=headers, content=content)
-        except (TimeoutError, httpx2.TransportError) as error:
+        except (TimeoutError, httpx2.RequestError) as error:
             raise Unavailable(f"{httpx2.URL(address).host} does not answer: {type(error).__name__}.") from error
 
     async def _valid_token(self) -> str:
         if not self._token or self._clock.monotonic() >= self._ends:
             answer = await self._fetched()
-            self._token = str(answer["access_token"])
-            self._ends = self._clock.monotonic() + max(float(answer.get("expires_in", _TOKEN_SECONDS)) - _MARGIN_SECONDS, 1.0)
+            self._token = answer.access_token
+            self._ends = self._clock.monotonic() + max(answer.expires_in - _MARGIN_SECONDS, 1.0)
         return self._token
 
-    async def _fetched(self) -> Any:
+    async def _fetched(self) -> _Token:
         """A token for a signed assertion of the service account, as Google's OAuth wants it."""
         assert self._settings.service_account_key is not None  # noqa: S101 - for the type: asked only with a key
         try:
@@ -88,13 +108,24 @@ class PubSubQueue:
             raise AccessRefused(f"Google does not accept the service account: {answer.status_code}.")
         if not answer.is_success:
             raise Unavailable(f"Google's authorization server answered {answer.status_code}.")
-        return msgspec.json.decode(answer.content)
+        return _read(answer.content, _Token)
 
 
-def _data(received: Any) -> bytes:
+def _read(answer: bytes, shape: type[_Shape]) -> _Shape:
+    """Raises Unavailable: it is not what Google answers."""
+    try:
+        return msgspec.json.decode(answer, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unavailable("Google's answer cannot be read.") from error
+
+
+def _data(raw: bytes) -> bytes:
     """The message's data; what is no base64 is given as it is, to be kept apart."""
-    text = received.get("message", {}).get("data", "")
+    try:
+        text = msgspec.json.decode(raw, type=str)
+    except msgspec.DecodeError:
+        return raw
     try:
         return base64.b64decode(text, validate=True)
-    except (binascii.Error, TypeError, ValueError):
-        return str(text).encode()
+    except ValueError:
+        return text.encode()

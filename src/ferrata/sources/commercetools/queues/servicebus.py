@@ -51,7 +51,7 @@ class ServiceBusQueue:
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
                 answer = await self._client.request(method, address, headers={"authorization": self._signature()})
-        except (TimeoutError, httpx2.TransportError) as error:
+        except (TimeoutError, httpx2.RequestError) as error:
             raise Unavailable(f"Azure Service Bus does not answer: {type(error).__name__}.") from error
         if answer.is_success or (gone and answer.status_code in (404, 410)):
             return answer
@@ -69,5 +69,15 @@ class ServiceBusQueue:
 
 
 def _path_of(location: str) -> str:
-    """Of the lock's address only the path: nothing that an answer says sends our signature to another host."""
-    return httpx2.URL(location).raw_path.decode()
+    """Of the lock's address only the path: nothing that an answer says sends our signature to another host.
+
+    Raises:
+        Unavailable: it is no address.
+    """
+    try:
+        path = httpx2.URL(location).raw_path.decode()
+    except httpx2.InvalidURL:
+        path = ""
+    if not path.startswith("/"):  # put behind a host's name, it would make another host of it
+        raise Unavailable("Azure Service Bus gave a message with a lock that is no address.")
+    return path
