@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from ferrata.infra.database import Database
 from ferrata.sources.contract import REMEMBERED, Learned, Lookup
-from ferrata.sources.memory_store import learn, recall
+from ferrata.sources.memory_store import forget_before, learn, recall
 from tests.conftest import START
 
 JANE = Lookup(REMEMBERED, "customer:cus_1")
@@ -36,3 +36,9 @@ class TestAThingLearned:
     async def test_asks_nothing_of_what_is_not_memory(self, database: Database) -> None:
         await taught(database)
         assert await database.read(lambda connection: recall(connection, "default", "stripe", [Lookup("customer", "x")])) == {}
+
+    async def test_is_forgotten_once_nobody_has_told_it_for_long(self, database: Database) -> None:
+        await taught(database, Learned(JANE.key, "jane@example.com", START))
+        assert await database.write(lambda connection: forget_before(connection, START)) == 0
+        assert await database.write(lambda connection: forget_before(connection, START + timedelta(seconds=1))) == 1
+        assert await known(database) is None

@@ -236,6 +236,15 @@ class TestASource:
         assert (stands.health, stands.waiting, stands.expecting, stands.lag_seconds) == ("moving", 2, 2, 0)
         assert stands.reason == "The shop has not said go yet."
 
+    async def test_forgets_by_the_clock(self, shop: Installed) -> None:
+        await shop.set_up()
+        await shop.take(order(1))
+        await shop.map()
+        shop.clock.advance(timedelta(days=32).total_seconds())
+        await shop.wiring.scheduler.look()
+        await shop.wiring.scheduler.idle()
+        assert await shop.messages() == []
+
     async def test_forgets_what_is_old_unless_it_was_refused(self, shop: Installed) -> None:
         await shop.set_up()
         await shop.take(order(1), {"message": "bad", "type": "refuse", "id": "x"})

@@ -16,6 +16,7 @@ from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
 from ferrata.carts import changing, links, store
 from ferrata.carts.errors import BadLink, CartBusy, NoSuchCart, Outrun
+from ferrata.carts.forgetting import Forgetting
 from ferrata.carts.schemas import CartAct, CartFilter, CartRecord, Entry, Settings, State, Swept, Told
 from ferrata.carts.sending import MOST_HELD, act_id_of, freeze, hold
 from ferrata.commerce.exchange import Exchange
@@ -61,6 +62,7 @@ class _Known(msgspec.Struct, frozen=True):
 
 class Carts:
     def __init__(self, ground: Ground) -> None:
+        self.forgetting = Forgetting()
         self._ground = ground
         self._database = ground.database
         self._clock = ground.clock

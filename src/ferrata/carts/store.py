@@ -1,5 +1,6 @@
 """All the SQL of carts."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -181,3 +182,16 @@ def _cart(row: Any) -> CartRecord:
 
 def _entry(row: Any) -> Entry:
     return Entry(id=row.id, act_id=row.act_id, at=row.at, what=row.what, said=row.said, event_ids=_ids(row.event_ids))
+
+
+def ids_of_person(
+    connection: Connection, store_id: str, emails: Collection[str], phones: Collection[str], ids: Collection[str]
+) -> list[str]:
+    named = or_(carts.c.email.in_(emails), carts.c.phone.in_(phones), carts.c.external_id.in_(ids))
+    return list(connection.execute(select(carts.c.cart_id).where(carts.c.store_id == store_id, named)).scalars())
+
+
+def erase(connection: Connection, store_id: str, cart_ids: Sequence[str]) -> int:
+    """Delete these carts with their stories."""
+    connection.execute(delete(cart_story).where(cart_story.c.store_id == store_id, cart_story.c.cart_id.in_(cart_ids)))
+    return connection.execute(delete(carts).where(carts.c.store_id == store_id, carts.c.cart_id.in_(cart_ids))).rowcount

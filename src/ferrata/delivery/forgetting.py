@@ -4,7 +4,7 @@ Deliveries go with their events, and their single attempts with them (``Delivery
 are old, and counters that are folded. Which age is old is retention's decision.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, delete, func, literal_column, or_, select
@@ -79,6 +79,26 @@ class Forgetting:
             connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(ids)))
             connection.execute(delete(deliveries).where(deliveries.c.id.in_(ids)))
         return len(ids)
+
+    def tellings_of(self, connection: Connection, store_id: str, persons: Collection[str]) -> list[str]:
+        """Deliveries that are not events' and tell of these people."""
+        # A literal, so that the partial index serves.
+        mine = (deliveries.c.store_id == store_id, deliveries.c.family != literal_column("'events'"))
+        return list(connection.execute(select(deliveries.c.id).where(*mine, deliveries.c.person.in_(persons))).scalars())
+
+    def erase(self, connection: Connection, ids: Sequence[str]) -> list[str]:
+        """Delete these with their single attempts: what waits is never sent. Those that stay, and are told, are under way."""
+        under_way = set(
+            connection.execute(
+                select(deliveries.c.id).where(deliveries.c.id.in_(ids), deliveries.c.state == State.SENDING.value)
+            ).scalars()
+        )
+        gone = [id_ for id_ in ids if id_ not in under_way]
+        connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(gone)))
+        sure = (deliveries.c.id.in_(gone), deliveries.c.state != State.SENDING.value)
+        connection.execute(delete(deliveries).where(*sure))
+        still = select(deliveries.c.id).where(deliveries.c.id.in_(ids))
+        return list(connection.execute(still).scalars())
 
     def fold_counters(self, connection: Connection, store_id: str, before: datetime) -> bool:
         """Fold the counters of one day before ``before`` (a midnight) into one row; False if there is none."""

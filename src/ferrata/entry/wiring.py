@@ -60,6 +60,7 @@ from ferrata.sources.contract import Source
 from ferrata.sources.handover import Takers
 from ferrata.sources.installed import installed
 from ferrata.sources.service import Ground, Sources
+from ferrata.sources.tasks import daily_forgetting as daily_forgetting_of_messages
 from ferrata.sources.tasks import regular_catching_up
 from ferrata.ui.render import Pages, environment
 from ferrata.ui.static import StaticFiles
@@ -168,7 +169,7 @@ def build(
     carts = Carts(CartGround(database, clock, audit, box, connections, events, exchange, public))
     takers = Takers(events, profiles, catalog, exchange)
     ground = Ground(
-        database, clock, audit, box, connections, delivery, takers, name, settings.backfill_most_waiting, source_transport
+        database, clock, audit, box, connections, delivery, takers, carts, name, settings.backfill_most_waiting, source_transport
     )
     from_shops = Sources(ground, installed() if sources is None else sources)
     readthrough = ReadThrough(connections, profiles, clock)
@@ -177,7 +178,8 @@ def build(
     jobs = [daily_cleanup(retention), daily_forgetting(audit), use_installations(oauth.installations), connections.rotation.job()]
     alerts = open_alerts(settings, database, clock, audit, box=box, connections=connections, delivery=delivery)
     jobs += [alert_tasks.watch(alerts), alert_tasks.forget(alerts)]
-    jobs.append(regular_catching_up(from_shops, clock))
+    days, memory_days = settings.source_retention_days, settings.source_memory_days
+    jobs += [regular_catching_up(from_shops, clock), daily_forgetting_of_messages(from_shops, clock, days, memory_days)]
     scheduler = Scheduler(database, clock, name, jobs)
     health = Health.build(settings, name, Parts(database, clock, connections, delivery, scheduler, from_shops, audit))
     metrics = Metrics(telemetry, clock, health, connections=connections, delivery=delivery, events=events, sources=from_shops)

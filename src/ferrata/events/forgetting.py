@@ -1,9 +1,9 @@
 """Deleting events that are old enough, inside the caller's transactions. Which may go is retention's decision."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, or_, select
 
 from ferrata.events.models import event_minutes, events
 from ferrata.infra.minute_counts import fold_one_day
@@ -29,6 +29,13 @@ class Forgetting:
     def forget(self, connection: Connection, store_id: str, ids: Sequence[str]) -> int:
         """Delete these events; returns how many there were."""
         return connection.execute(delete(events).where(events.c.store_id == store_id, events.c.id.in_(ids))).rowcount
+
+    def ids_of_person(
+        self, connection: Connection, store_id: str, emails: Collection[str], phones: Collection[str], ids: Collection[str]
+    ) -> list[str]:
+        """All events that name somebody by one of these."""
+        named = or_(events.c.email.in_(emails), events.c.phone.in_(phones), events.c.external_id.in_(ids))
+        return list(connection.execute(select(events.c.id).where(events.c.store_id == store_id, named)).scalars())
 
     def emails_in_use(self, connection: Connection, store_id: str, emails: Sequence[str]) -> set[str]:
         """Those of these addresses of which any event is kept."""

@@ -202,6 +202,14 @@ class Settings(BaseSettings):
         description="How long raw messages of sources are kept: to be mapped again, and so that one sent twice counts once. "
         "Refused ones stay until somebody replays or discards them.",
     )
+    source_memory_days: int = Field(
+        400,
+        ge=1,
+        le=36500,
+        validation_alias=_named("SOURCE_MEMORY_DAYS"),
+        description="How long is kept what messages of sources have taught for later ones, such as the e-mail address of a "
+        "customer of Stripe, if no message tells it again.",
+    )
     backfill_most_waiting: int = Field(
         250_000,
         ge=1,

@@ -1,17 +1,30 @@
 """Deleting profiles of whom nothing is left, inside the caller's transactions. Which may go is retention's decision."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select
 
 from ferrata.profiles.models import profiles
-from ferrata.profiles.schemas import Untouched
+from ferrata.profiles.schemas import Named, Untouched
 
 
 class Forgetting:
     def count(self, connection: Connection, store_id: str) -> int:
         return connection.execute(select(func.count()).where(profiles.c.store_id == store_id)).scalar_one()
+
+    def of_person(
+        self, connection: Connection, store_id: str, emails: Collection[str], phones: Collection[str], ids: Collection[str]
+    ) -> list[Named]:
+        """The profiles of somebody who is known by one of these."""
+        named = or_(profiles.c.email.in_(emails), profiles.c.phone.in_(phones), profiles.c.external_id.in_(ids))
+        columns = (profiles.c.id, profiles.c.person, profiles.c.email, profiles.c.phone, profiles.c.external_id)
+        rows = connection.execute(select(*columns).where(profiles.c.store_id == store_id, named))
+        return [Named(*row) for row in rows]
+
+    def erase(self, connection: Connection, ids: Sequence[str]) -> int:
+        """Delete these profiles, whoever has told of them."""
+        return connection.execute(delete(profiles).where(profiles.c.id.in_(ids))).rowcount
 
     def untouched_since(
         self, connection: Connection, store_id: str, since: datetime, after: Untouched | None, limit: int

@@ -8,7 +8,7 @@ import msgspec
 
 from ferrata.profiles.attributes import ProfileAttributes, ReadAttributes, read_attributes
 
-__all__ = ["Profile", "ProfileAttributes", "ReadAttributes", "Sighting", "Untouched", "profile_id", "read_attributes"]
+__all__ = ["Named", "Profile", "ProfileAttributes", "ReadAttributes", "Sighting", "Untouched", "profile_id", "read_attributes"]
 
 _PROFILES = UUID("6f1d7f0a-4a55-4bb4-9d0c-2f6f4a4b7c11")
 
@@ -45,6 +45,16 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     delivery_id: str | None = None
     created_at: datetime
     updated_at: datetime
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A profile by everything that it is known by."""
+
+    id: str
+    person: str
+    email: str | None
+    phone: str | None
+    external_id: str | None
 
 
 class Untouched(msgspec.Struct, frozen=True):

@@ -11,11 +11,13 @@ from ferrata.access.schemas import Principal, Right
 from ferrata.infra.http.links import link_header
 from ferrata.kit.clock import Clock
 from ferrata.sources.configurations_store import Kept
-from ferrata.sources.contract import Lookup, Received
+from ferrata.sources.contract import Lookup, PersonRef, Received
 from ferrata.sources.documents import (
     BackfillOrder,
     DiscardedDocument,
     DiscardOrder,
+    ErasureDocument,
+    ErasureOrder,
     ExplainOrder,
     ExplanationDocument,
     MessageDocument,
@@ -35,6 +37,7 @@ from ferrata.sources.service import MOVES, Sources
 
 Reader = Annotated[Principal, Depends(needs(Right.SOURCES_READ))]
 Keeper = Annotated[Principal, Depends(needs(Right.SOURCES_MANAGE))]
+Eraser = Annotated[Principal, Depends(needs(Right.RETENTION_MANAGE))]
 Store = Annotated[str, Depends(store_of)]
 Kind = Annotated[str, Path(max_length=32)]
 InPath = Annotated[str, Path(max_length=32)]
@@ -57,6 +60,7 @@ def router(sources: Sources, clock: Clock) -> APIRouter:
     _add_messages(routes, sources)
     _add_explain(routes, sources, clock)
     _add_backfills(routes, sources)
+    _add_erasures(routes, sources)
     return routes
 
 
@@ -142,6 +146,15 @@ def _add_explain(routes: APIRouter, sources: Sources, clock: Clock) -> None:
         received = Received(body=order.raw(), at=clock.now(), headers=headers, trusted=True)
         given = {Lookup(*name.split("/", 1)) if "/" in name else Lookup(name, ""): found for name, found in order.lookups.items()}
         return ExplanationDocument.of(await sources.explainer.explain(configuration, received, given=given))
+
+
+def _add_erasures(routes: APIRouter, sources: Sources) -> None:
+    @routes.post("/erasures")
+    async def erase_person(order: ErasureOrder, who: Eraser, store_id: Store) -> ErasureDocument:
+        """Forget a person: events, profile, carts, raw messages, and what waits to be sent. Klaviyo's own copy is not touched."""
+        person = PersonRef(order.email, order.phone, order.external_id)
+        done = await sources.erasing.erase(store_id, person, who.actor, dry_run=order.dry_run)
+        return ErasureDocument.model_validate(done)
 
 
 def _add_backfills(routes: APIRouter, sources: Sources) -> None:

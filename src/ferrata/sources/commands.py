@@ -16,12 +16,12 @@ from ferrata.connections.service import Connections
 from ferrata.infra.errors import NotFound, Problem, Rejected
 from ferrata.infra.terminal import Terminal
 from ferrata.kit.clock import Clock
-from ferrata.sources.contract import Lookup, Received
+from ferrata.sources.contract import Lookup, PersonRef, Received
 from ferrata.sources.documents import ExplanationDocument, MessageDocument, RunDocument
 from ferrata.sources.explaining import ExplainedMessage, Explanation
 from ferrata.sources.installed import installed
 from ferrata.sources.replaying import Remapping
-from ferrata.sources.schemas import Run, State, Wanted
+from ferrata.sources.schemas import Erasure, Run, State, Wanted
 from ferrata.sources.service import Sources
 
 
@@ -258,6 +258,46 @@ def explain(opened: Opened) -> App:
         Terminal(as_json=json).answer(told, said="\n".join(_lines(found)))
 
     return app
+
+
+def erase(opened: Opened) -> App:
+    app = App(name="erase", help="Forget a person: events, profile, carts, raw messages, and what waits to be sent.")
+
+    @app.default
+    async def erase_person(
+        *, email: str | None = None, phone: str | None = None, external_id: str | None = None, store: StoreOption = None,
+        yes: Yes = False, json: Json = False,
+    ) -> None:  # fmt: skip
+        """Delete everything that is kept here of somebody in one store. Klaviyo's own copy is not touched.
+
+        Parameters
+        ----------
+        email
+            Their e-mail address.
+        phone
+            Their phone number, as +49...
+        external_id
+            The shop's id of them.
+        """
+        async with opened() as desk:
+            store_id = await desk.connections.registry.choose(store)
+            person = PersonRef(email, phone, external_id)
+            done = await desk.sources.erasing.erase(store_id, person, COMMAND_LINE, dry_run=not yes)
+        Terminal(as_json=json).answer(msgspec.structs.asdict(done), said=_erased(done))
+
+    return app
+
+
+def _erased(done: Erasure) -> str:
+    counted = (
+        f"{done.events:,} events, {done.profiles:,} profiles, {done.carts:,} carts, {done.messages:,} raw messages, "
+        f"{done.tellings:,} changes told of them and {done.memories:,} things remembered"
+    )
+    if done.dry_run:
+        return f"Dry run: {counted} would be deleted. Add --yes."
+    if done.under_way:
+        return f"{done.under_way:,} deliveries are being sent at this moment. Say it again in a minute for the rest."
+    return f"Deleted: {counted}. Klaviyo keeps its own copy until you delete it there."
 
 
 def _lines(explanation: Explanation) -> list[str]:

@@ -25,6 +25,7 @@ __all__ = [
     "Backfill",
     "BackfillPage",
     "CatalogChange",
+    "Erased",
     "Flow",
     "Later",
     "Learned",
@@ -154,6 +155,13 @@ class Learned(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class Erased(msgspec.Struct, frozen=True):
+    """Somebody whom the source says to forget: everything kept here of whoever this names is deleted, this message too."""
+
+    person: PersonRef
+    why: str
+
+
 class Mapped(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a message means for Klaviyo. Nothing at all is fine if ``skipped`` says why.
 
@@ -167,6 +175,7 @@ class Mapped(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[Reason, ...] = ()
     learned: tuple[Learned, ...] = ()
     keys: tuple[str, ...] = ()
+    erased: tuple[Erased, ...] = ()
 
 
 class Backfill(msgspec.Struct, frozen=True):

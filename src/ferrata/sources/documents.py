@@ -331,6 +331,28 @@ class ExplanationDocument(_Document):
         return cls.model_validate(explanation)
 
 
+class ErasureOrder(_Order):
+    """Whom to forget: by one of these, or several of the same person. A dry run unless `dryRun` is false."""
+
+    email: str | None = Field(default=None, max_length=320)
+    phone: str | None = Field(default=None, max_length=40)
+    external_id: str | None = Field(default=None, max_length=255)
+    dry_run: bool = True
+
+
+class ErasureDocument(_Document):
+    """How much was, or would be, deleted. `underWay` deliveries are being sent: say it again once they are."""
+
+    events: int
+    tellings: int
+    profiles: int
+    carts: int
+    messages: int
+    memories: int
+    under_way: int
+    dry_run: bool
+
+
 class BackfillOrder(_Order):
     """`until` is never later than now: what happens from here on comes by itself."""
 

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 from sqlalchemy import Connection
 
+from ferrata.audit.schemas import SYSTEM
 from ferrata.infra.database import Database
 from ferrata.infra.errors import FerrataError, Rejected
 from ferrata.infra.leases import Lease, hold
@@ -22,6 +23,7 @@ from ferrata.profiles.errors import Overtaken
 from ferrata.sources import absence, alarming, counting, schedule, store
 from ferrata.sources.absence import Absence, Absences
 from ferrata.sources.configurations import Configurations
+from ferrata.sources.erasing import Erasing
 from ferrata.sources.errors import Later, NotAsked, Refused
 from ferrata.sources.handover import Handover, Ready
 from ferrata.sources.mapping import outcome_of, told
@@ -46,6 +48,7 @@ class Tools:
     handover: Handover
     worker: str
     chance: schedule.Chance
+    erasing: Erasing
     absences: Absences = field(default_factory=Absences)
 
 
@@ -83,6 +86,7 @@ class Line:
         away = tools.absences.of(self.key, configuration.version)
         answers = Answers(may_ask=lambda: away.may_ask(tools.clock.monotonic()))
         attempts = _in_order(found, await self._attempt_all(configuration, found, answers, away))
+        attempts = [await self._erased(attempt) for attempt in attempts]
         back = answers.answered and away.waited_for
         settled = await self._settle(configuration, attempts, lease, back=back)
         if answers.answered:
@@ -113,6 +117,15 @@ class Line:
         except Later as later:
             away.failure(kept.id)
             return Attempt(kept, Outcome(State.WAITING, code=store.AWAY, reason=later.message, seconds=later.seconds))
+
+    async def _erased(self, attempt: Attempt) -> Attempt:
+        """Whom this message says to forget is forgotten, this message too; it waits while something of theirs is being sent."""
+        for each in attempt.outcome.mapped.erased:
+            done = await self._tools.erasing.erase(self.key.store_id, each.person, SYSTEM, why=each.why)
+            if done.under_way:
+                reason = f"{done.under_way} deliveries of somebody who is to be forgotten are being sent; then it goes on."
+                return Attempt(attempt.kept, Outcome(State.WAITING, code="erasure_waits", reason=reason))
+        return attempt
 
     async def _settle(self, configuration: Configuration, attempts: Sequence[Attempt], lease: Lease | None, *, back: bool) -> int:
         """Write down what came of these. ``back``: the API has answered again, so those that wait for it may go."""

@@ -1,8 +1,9 @@
 """Keeps what messages have taught, and recalls it for those that ask: see ``contract.Learned``."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, delete, or_, select
 
 from ferrata.infra.database.prepared import UPSERTS
 from ferrata.sources.contract import REMEMBERED, Learned, LookedUp, Lookup
@@ -41,3 +42,22 @@ def recall(connection: Connection, store_id: str, kind: str, lookups: Sequence[L
     query = select(memory.key, memory.value).where(memory.store_id == store_id, memory.kind == kind, memory.key.in_(keys))
     known = {row.key: row.value for row in connection.execute(query)}
     return {Lookup(REMEMBERED, key): known.get(key) for key in keys}
+
+
+def about(connection: Connection, store_id: str, known: Collection[str]) -> list[tuple[str, str, str]]:
+    """Kind, key and value of what tells of somebody: it has one of these as its value or at the end of its key."""
+    memory = source_memory.c
+    keyed = [memory.key.endswith(f":{each}", autoescape=True) for each in known]
+    query = select(memory.kind, memory.key, memory.value).where(memory.store_id == store_id, or_(memory.value.in_(known), *keyed))
+    return [(kind, key, value) for kind, key, value in connection.execute(query)]
+
+
+def forget(connection: Connection, store_id: str, kind: str, keys: Sequence[str]) -> int:
+    memory = source_memory.c
+    mine = (memory.store_id == store_id, memory.kind == kind, memory.key.in_(keys))
+    return connection.execute(delete(source_memory).where(*mine)).rowcount
+
+
+def forget_before(connection: Connection, before: datetime) -> int:
+    """Delete what nobody has told again since then."""
+    return connection.execute(delete(source_memory).where(source_memory.c.at < before)).rowcount

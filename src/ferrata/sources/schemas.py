@@ -112,6 +112,19 @@ class LineFigures(msgspec.Struct, frozen=True):
     oldest_at: datetime | None = None
 
 
+class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of somebody and was, or would be, deleted. ``under_way``: so many deliveries are being sent; say it again."""
+
+    events: int = 0
+    tellings: int = 0
+    profiles: int = 0
+    carts: int = 0
+    messages: int = 0
+    memories: int = 0
+    under_way: int = 0
+    dry_run: bool = False
+
+
 class Backlog(msgspec.Struct, frozen=True):
     """What waits in a line, ``expecting`` of it for what another message tells; and since when the oldest of the rest does."""
 

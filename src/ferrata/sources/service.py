@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
+from ferrata.carts.service import Carts
 from ferrata.connections.service import Connections
 from ferrata.delivery.schemas import Delivery
 from ferrata.delivery.service import DeliveryService
@@ -22,10 +23,11 @@ from ferrata.infra.errors import NotFound, Problem, Rejected
 from ferrata.infra.paging import Page
 from ferrata.kit.clock import Clock
 from ferrata.kit.ids import new_id
-from ferrata.sources import counting, runs_store, store
+from ferrata.sources import counting, memory_store, runs_store, store
 from ferrata.sources.backfilling import Backfilling, Bounds
 from ferrata.sources.configurations import Configurations
 from ferrata.sources.contract import Backfill, Reader, Received, Reply, Source
+from ferrata.sources.erasing import Erasing, Rooms
 from ferrata.sources.explaining import Explainer
 from ferrata.sources.handover import Handover, Takers
 from ferrata.sources.holding import Holding
@@ -72,6 +74,7 @@ class Ground:
     connections: Connections
     delivery: DeliveryService
     takers: Takers
+    carts: Carts
     worker: str
     most_waiting: int
     transport: AsyncBaseTransport | None = None
@@ -87,7 +90,13 @@ class Sources:
         self.configurations = Configurations(ground.database, ground.clock, ground.audit, ground.box, installed)
         readers = Readers(ground.database, ground.clock, ground.transport)
         handover = Handover(ground.takers)
-        self._tools = Tools(ground.database, ground.clock, self.configurations, readers, handover, ground.worker, random.random)
+        takers = ground.takers
+        self.erasing = Erasing(
+            Rooms(ground.database, ground.audit, takers.events, takers.profiles, ground.delivery, ground.carts)
+        )
+        self._tools = Tools(
+            ground.database, ground.clock, self.configurations, readers, handover, ground.worker, random.random, self.erasing
+        )
         self.reception = Reception(
             ground.database, ground.clock, self.configurations, ground.worker, self._woken, around=readers.around
         )
@@ -208,6 +217,10 @@ class Sources:
     async def forget(self, before: datetime, limit: int = 1_000) -> int:
         """Delete messages of before an instant that are mapped or skipped, at most so many in one step; how many it were."""
         return await self._database.write(lambda connection: store.forget_before(connection, before, limit))
+
+    async def forget_taught(self, before: datetime) -> int:
+        """Delete what messages taught and none has told again since then."""
+        return await self._database.write(lambda connection: memory_store.forget_before(connection, before))
 
     # History
 

@@ -236,6 +236,18 @@ def release(connection: Connection, line: LineKey) -> int:
     return connection.execute(update(messages).where(*_is(line), _waits(), *untried).values(next_at=None)).rowcount
 
 
+def bodies_after(connection: Connection, store_id: str, after_id: str, limit: int) -> list[tuple[str, str, bytes]]:
+    """Id, business key and body of a store's messages of all sources, oldest first, after an id."""
+    columns = (messages.c.id, messages.c.business_key, messages.c.body)
+    query = select(*columns).where(messages.c.store_id == store_id, messages.c.id > after_id).order_by(messages.c.id).limit(limit)
+    return [(id_, key, bytes(body)) for id_, key, body in connection.execute(query)]
+
+
+def erase(connection: Connection, store_id: str, ids: Sequence[str]) -> int:
+    """Delete messages for good, whatever has become of them."""
+    return connection.execute(delete(messages).where(messages.c.store_id == store_id, messages.c.id.in_(ids))).rowcount
+
+
 def discard(connection: Connection, line: LineKey, ids: Sequence[str]) -> int:
     """Delete refused messages for good."""
     refused = (messages.c.state == State.REFUSED.value, messages.c.id.in_(ids))

@@ -19,13 +19,17 @@ MISSED_FOR = timedelta(days=30)
 log = structlog.get_logger()
 
 
-def daily_forgetting(sources: Sources, clock: Clock, days: int) -> Job:
-    """Every day at 02:30 UTC, once among all processes: messages that came more than so many days ago, unless refused."""
+def daily_forgetting(sources: Sources, clock: Clock, days: int, memory_days: int) -> Job:
+    """Every day at 02:30 UTC, once among all processes: messages that came more than so many days ago, unless refused.
+
+    And what messages have taught, if none has told it again for ``memory_days``.
+    """
 
     async def forget() -> None:
         before = clock.now() - timedelta(days=days)
         while await sources.forget(before, STEP) == STEP:
             pass
+        await sources.forget_taught(clock.now() - timedelta(days=memory_days))
 
     return Job(NAME, Daily(AT), forget)
 

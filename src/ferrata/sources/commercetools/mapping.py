@@ -27,6 +27,7 @@ def mapped(message: Message, looked_up: LookedUp, settings: CommercetoolsSetting
         profiles=tuple(each for one in said for each in one.profiles),
         catalog=tuple(each for one in said for each in one.catalog),
         skipped=tuple(skipped),
+        erased=tuple(each for one in said for each in one.erased),
     )
     return reasons.explained(whole, seen) if message.explained else whole
 
@@ -64,7 +65,7 @@ def _called(seen: Notification) -> str:
 _KNOWN: dict[tuple[str, str], str] = {
     ("ResourceCreated", "subscription"): "commercetools only tests the subscription with it",
     ("ResourceCreated", "customer"): "the message CustomerCreated tells more",
-    ("ResourceDeleted", "customer"): "a deleted customer stays in Klaviyo until you erase the profile",
+    ("ResourceDeleted", "customer"): "it was deleted without dataErasure: nothing is erased; Klaviyo keeps the profile",
     ("ResourceUpdated", "order"): "the messages about the order tell what has changed",
     ("ResourceUpdated", "product"): "the messages about the product tell what is published",
 }

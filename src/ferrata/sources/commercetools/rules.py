@@ -64,6 +64,7 @@ RULES: tuple[Rule, ...] = (
     Rule("CustomerCreated", "customer", _message("CustomerCreated"), people.created_lookups, people.created),
     Rule("CustomerResourceUpdated", "customer", _change("ResourceUpdated"), people.lookups, people.changed),
     Rule("CustomerChanged", "customer", _of_customer, people.lookups, people.changed),
+    Rule("CustomerErased", "customer", people.is_erased, _nothing, people.erased),
     Rule(
         "OrderCreated",
         "order",

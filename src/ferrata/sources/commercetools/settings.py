@@ -16,6 +16,7 @@ RULES = (
     "CustomerCreated",
     "CustomerResourceUpdated",
     "CustomerChanged",
+    "CustomerErased",
     "OrderCreated",
     "OrderStateChanged",
     "OrderShipped",
@@ -139,6 +140,11 @@ class Customers(Part):
     custom_fields: CustomFields = CustomFields()
     fields: Texts = Field(
         default=(), description="More fields of the customer to send as properties, such as customerNumber or locale."
+    )
+    erase: Literal["dataErasure", "always", "never"] = Field(
+        default="dataErasure",
+        description="When a deleted customer is forgotten here too: if deleted with dataErasure (the subscription must send "
+        "changes of customers), whenever deleted, or never.",
     )
     messages: CustomerMessages = CustomerMessages()
     deduplication: Deduplication = Deduplication()

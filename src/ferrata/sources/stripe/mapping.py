@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ferrata.sources.contract import REMEMBERED, LookedUp, Lookup, Mapped, Message, Skipped
+from ferrata.sources.contract import REMEMBERED, Erased, LookedUp, Lookup, Mapped, Message, PersonRef, Skipped
 from ferrata.sources.errors import Refused
 from ferrata.sources.stripe import payments, purchases, shapes, subscriptions
 from ferrata.sources.stripe.opening import HISTORY, document, is_thin, told_by
-from ferrata.sources.stripe.settings import StripeSettings, TestMode
+from ferrata.sources.stripe.settings import CustomerDeleted, StripeSettings, TestMode
 from ferrata.sources.stripe.shapes import Thing
 from ferrata.sources.stripe.telling import Telling, Told, email_in
 
@@ -51,6 +51,7 @@ def _invoice_of_history(telling: Telling) -> None:
     return payments.invoice_paid(telling)
 
 
+DELETED = "customer.deleted"
 MEANINGS: Mapping[str, Callable[[Telling], None]] = {
     "checkout.session.completed": purchases.session_completed,
     "checkout.session.async_payment_succeeded": purchases.session_completed,
@@ -102,7 +103,7 @@ def map_event(message: Message, looked_up: LookedUp, settings: StripeSettings) -
     event = document(message.body)
     told = told_by(message, _fetched(event, looked_up))
     meaning = MEANINGS.get(told.type) or OF_HISTORY.get(told.type)
-    if meaning is None:
+    if meaning is None and told.type != DELETED:
         return Mapped(skipped=(Skipped(told.type, "no event in Klaviyo belongs to this type"),))
     if not told.live and settings.test_mode is TestMode.REFUSE:
         raise Refused("This event is of Stripe's test mode (livemode is false), and the settings refuse that.")
@@ -110,11 +111,22 @@ def map_event(message: Message, looked_up: LookedUp, settings: StripeSettings) -
         return Mapped(
             skipped=(Skipped(f"account {told.account or 'of the platform'}", "not one of the accounts in the settings"),)
         )
+    if told.type == DELETED:
+        return _deleted(told.object, settings)
     if is_thin(event) and not told.object:
         raise Refused(_why_not_fetched(settings))
     telling = Telling(told, looked_up, settings, settings.terms(backfill=message.history))
-    meaning(telling)
+    if meaning:
+        meaning(telling)
     return telling.mapped()
+
+
+def _deleted(customer: Thing, settings: StripeSettings) -> Mapped:
+    person = PersonRef(shapes.text(customer.get("email")), None, shapes.text(customer.get("id")))
+    if settings.customer_deleted is CustomerDeleted.KEEP or not person.known:
+        return Mapped(skipped=(Skipped(DELETED, "the settings say that nothing is erased; Klaviyo keeps the profile"),))
+    told = Skipped(DELETED, "everything kept here of this person is deleted, this message too")
+    return Mapped(skipped=(told,), erased=(Erased(person, "deleted in Stripe"),))
 
 
 def _of_type(telling: Telling) -> Sequence[Lookup]:

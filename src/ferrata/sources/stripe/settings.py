@@ -30,6 +30,13 @@ class Purchases(StrEnum):
     PAYMENT_INTENTS = "payment_intents"
 
 
+class CustomerDeleted(StrEnum):
+    """What becomes of somebody whose customer was deleted in Stripe."""
+
+    KEEP = "keep"
+    ERASE = "erase"
+
+
 def _endpoint_secret(secret: SecretStr) -> SecretStr:
     if not secret.get_secret_value().startswith("whsec_"):
         raise ValueError("a signing secret of Stripe begins with whsec_")
@@ -76,6 +83,10 @@ class StripeSettings(SourceSettings):
         le=3600,
         description="How long a payment intent waits for its Checkout session, which knows the products, where no API key lets "
         "Ferrata ask for it. 0: not at all.",
+    )
+    customer_deleted: CustomerDeleted = Field(
+        CustomerDeleted.KEEP,
+        description="What customer.deleted means: keep changes nothing, erase forgets all that is kept here of that person.",
     )
     metrics: Annotated[Mapping[str, str], AfterValidator(_known_metrics)] = Field(
         {}, description="Your own names for events, by their default names."
