@@ -8,10 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ferrata.events.answers import body_of, fresh_answer, receipt_answer
 from ferrata.events.fields import EventFields, Fields
+from ferrata.events.freezing import freeze
 from ferrata.events.quick import read_plain, read_plain_bulk
-from ferrata.events.schemas import Incoming
+from ferrata.events.schemas import Incoming, Receipt
+from ferrata.events.validation import read_event
 from ferrata.infra.errors import Problem
+from ferrata.kit.ids import new_id
 from tests.conftest import START
 
 PLAIN: dict[str, Any] = {
@@ -111,3 +115,23 @@ class TestTheQuickReading:
         good = json.dumps(PLAIN).encode()
         assert read_plain_bulk(b'{"events":[' + good + b',{"eventName":5}]}', START) is None
         assert read_plain_bulk(b'{"events":5}', START) is None
+
+
+class TestTheAnswerToAFreshEvent:
+    """It is written in one go, and reads as the answer that is built for every other event."""
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {},
+            {"email": None, "profileAttributes": None, "backfill": True},
+            {"email": None, "phone": "+4915112345678", "value": None, "currency": None, "time": None},
+            {"email": None, "externalId": 'c"1', "eventName": 'Grüße "an" alle', "eventId": None},
+            {"eventAttributes": None, "profileAttributes": {"age": 7}},
+        ],
+    )
+    def test_is_the_same_to_the_letter(self, changed):
+        told = {name: value for name, value in {**PLAIN, **changed}.items() if value is not None}
+        incoming = read_event(msgspec.json.encode(told), START)
+        frozen = freeze(incoming, "default", new_id(START), "api", START, decide=lambda *_: None)
+        assert fresh_answer(frozen.event) == body_of(receipt_answer(Receipt(frozen.event), None))

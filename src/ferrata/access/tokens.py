@@ -1,9 +1,11 @@
 """Tokens of programs: made, shown once, known by their hash, revoked."""
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -32,7 +34,8 @@ _MOST_CACHED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    found: tuple[Token, Standing] | None
+    token: Token | None
+    principal: Principal | None
     until: float
 
 
@@ -43,6 +46,7 @@ class Tokens:
         self._audit = audit
         self._make_secret = make_secret or (lambda: PREFIX + secrets.token_urlsafe(32))
         self._cache: dict[str, _Seen] = {}
+        self._looking: dict[str, asyncio.Task[_Seen]] = {}
 
     async def create(
         self,
@@ -78,11 +82,10 @@ class Tokens:
         """Who holds this secret; None if nobody does any more. A revocation is seen within 2 s by every process."""
         if not secret.startswith(PREFIX) or len(secret) > 200:
             return None
-        found = await self._find(digest(secret))
-        if found is None or not found[0].is_good(self._clock.now()):
-            return None
-        token, held = found
-        return Principal("token", token.id, token.name, token.store_id, held.rights, level=held.level)
+        seen = self._cache.get(secret)
+        if seen is None or self._clock.monotonic() >= seen.until:
+            seen = await self._look_once(secret)
+        return seen.principal if seen.token and seen.token.is_good(self._clock.now()) else None
 
     async def revoke(self, token_id: str, *, actor: Actor, keep_made: bool = False) -> Token:
         """End a token, and what was made with it: tokens, invitations and links to new passwords; again changes nothing.
@@ -108,7 +111,7 @@ class Tokens:
             return token
 
         token = await self._database.write(work)
-        self._cache.clear()
+        self._forget()
         return token
 
     async def made_with(self, token_id: str) -> MadeWith:
@@ -178,25 +181,44 @@ class Tokens:
             return fresh
 
         fresh = await self._database.write(work)
-        self._cache.clear()
+        self._forget()
         return CreatedToken(fresh, secret)
 
-    async def _find(self, secret_hash: str) -> tuple[Token, Standing] | None:
-        seen = self._cache.get(secret_hash)
-        if seen and self._clock.monotonic() < seen.until:
-            return seen.found
+    async def _look_once(self, secret: str) -> _Seen:
+        """Of all the requests of one moment, one looks."""
+        looking = self._looking.get(secret)
+        if looking is None:
+            looking = self._looking[secret] = asyncio.create_task(self._look(secret))
+            looking.add_done_callback(partial(self._looked, secret))
+        return await asyncio.shield(looking)
 
-        def work(connection: Connection) -> tuple[Token, Standing] | None:
+    async def _look(self, secret: str) -> _Seen:
+        secret_hash = digest(secret)
+
+        def work(connection: Connection) -> tuple[Token, Principal] | None:
             token = store.find(connection, secret_hash)
-            return (token, standing(connection, token)) if token else None
+            return (token, _principal(token, standing(connection, token))) if token else None
 
-        found = await self._database.read(work)
-        if len(self._cache) >= _MOST_CACHED:
-            self._cache.clear()
-        self._cache[secret_hash] = _Seen(found, self._clock.monotonic() + CACHE_SECONDS)
-        if found:
-            await self._note_use(found[0])
-        return found
+        token, principal = await self._database.read(work) or (None, None)
+        seen = _Seen(token, principal, self._clock.monotonic() + CACHE_SECONDS)
+        if self._looking.get(secret) is asyncio.current_task():  # else one was revoked meanwhile, perhaps this one
+            if len(self._cache) >= _MOST_CACHED:
+                self._cache.clear()
+            self._cache[secret] = seen
+        if token:
+            await self._note_use(token)
+        return seen
+
+    def _looked(self, secret: str, looking: asyncio.Task[_Seen]) -> None:
+        if self._looking.get(secret) is looking:
+            del self._looking[secret]
+        if not looking.cancelled():
+            looking.exception()  # told to whoever asked, if anybody still waits
+
+    def _forget(self) -> None:
+        """Have every token looked for again; what is being looked for may be what it was before."""
+        self._cache.clear()
+        self._looking.clear()
 
     async def _note_use(self, token: Token) -> None:
         """Once a minute at most. A token is as good on a full disk, so a failure here is not the request's."""
@@ -235,6 +257,10 @@ def _end_under(maker: Token | None, wanted: datetime | None) -> datetime | None:
 
 def _id(token: Token | None) -> str | None:
     return token.id if token else None
+
+
+def _principal(token: Token, held: Standing) -> Principal:
+    return Principal("token", token.id, token.name, token.store_id, held.rights, level=held.level)
 
 
 def _check(name: str, rights: frozenset[Right], expires_at: datetime | None, now: datetime) -> None:

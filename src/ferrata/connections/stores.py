@@ -38,6 +38,7 @@ class Stores:
         self._clock = clock
         self._audit = audit
         self._known: dict[str, _Known] = {}
+        self._looking: set[str] = set()
         self._archiving: list[Emptied] = []
 
     def on_archive(self, emptied: Emptied) -> None:
@@ -47,9 +48,13 @@ class Stores:
     async def one(self, store_id: str) -> Store:
         """In use or archived. Raises NotFound."""
         known = self._known.get(store_id)
-        if known and self._clock.monotonic() < known.until:
+        if known and (self._clock.monotonic() < known.until or store_id in self._looking):
             return known.store
-        store = await self._database.read(lambda transaction: rows.find_store(transaction, store_id))
+        self._looking.add(store_id)  # of all the requests of one moment, one looks again
+        try:
+            store = await self._database.read(lambda transaction: rows.find_store(transaction, store_id))
+        finally:
+            self._looking.discard(store_id)
         if store is None:
             self._known.pop(store_id, None)
             raise NotFound(f"There is no store {store_id!r}.")

@@ -1,12 +1,13 @@
 """Which of the waiting deliveries go next, and how: the pure half of a lane.
 
-Calm: each goes alone, at once. Backlog: as many as fit go as a bulk job, and what the single endpoint still allows goes alone
-beside it. Of one person nothing overtakes: where one delivery has to stay, all later ones of that person stay.
+Calm: each goes alone, at once. Backlog: as many as fit go as a bulk job. While the next job is still to come soon, the rest waits
+for it, for alone each costs thirty times as much; only where no job may go soon, what the single endpoint allows goes alone.
+Of one person nothing overtakes: where one delivery has to stay, all later ones of that person stay.
 """
 
 import json
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ferrata.delivery.families import EndpointFamily
 from ferrata.delivery.outbox import LIVE, Waiting
@@ -25,11 +26,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What may be claimed now: a bulk job, so many live and so many history single sends."""
+    """What may be claimed now: a bulk job, so many live and so many history single sends.
+
+    ``rest_waits``: a bulk job goes soon and takes the others along, so only what cannot go with one is sent alone.
+    """
 
     bulk: bool
     live: int
     history: int
+    rest_waits: bool = False
 
 
 def choose(
@@ -43,6 +48,7 @@ def choose(
     in_bulk = _fill_bulk(waiting, held, family, unsent) if room.bulk and len(waiting) > CALM else ()
     taken = set(in_bulk)
     held.update(delivery.person for delivery in waiting if delivery.id in taken)
+    room = replace(room, rest_waits=room.rest_waits and bool(in_bulk))  # for a job that takes nobody along nobody waits
     return Choice(in_bulk, _pick_singles([delivery for delivery in waiting if delivery.id not in taken], held, room, unsent))
 
 
@@ -67,7 +73,7 @@ def _pick_singles(waiting: Sequence[Waiting], held: set[str], room: Room, unsent
     stays = _Stays(held, unsent)
     for delivery in waiting:
         may = left.get(delivery.priority, room.history)
-        if stays.keeps(delivery, fits=may > 0):
+        if stays.keeps(delivery, fits=may > 0 and (delivery.alone or not room.rest_waits)):
             continue
         left[delivery.priority] = may - 1
         chosen.append(delivery.id)

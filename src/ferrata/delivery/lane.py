@@ -166,7 +166,7 @@ class Lane:
         if self._look.waiting > CALM and now - self._look.at < BACKLOG_LOOK_SECONDS:
             return
         room = self._room()
-        if not (room.bulk or room.live or room.history):
+        if not (room.bulk or room.live or room.history) or (room.rest_waits and not room.bulk):
             return
         limit = self._family.most_items + HISTORY_SINGLES if room.bulk else LIVE_SINGLES + CALM
         choice, seen = await self._chosen(room, limit)
@@ -176,12 +176,14 @@ class Lane:
                 self._agenda.add(request)
 
     def _room(self) -> Room:
-        idle_bulk = self._agenda.ready_bulks == 0 and self._agenda.bulk_under_way < BULKS_UNDER_WAY
+        may_bulk = self._family.bulk_operation is not None and self._agenda.bulk_under_way < BULKS_UNDER_WAY
+        bulk_soon = may_bulk and self._until_bulk() <= FREEZE_AHEAD_SECONDS
         singles = self._agenda.ready_singles
         return Room(
-            bulk=idle_bulk and self._until_bulk() <= FREEZE_AHEAD_SECONDS,
+            bulk=bulk_soon and self._agenda.ready_bulks == 0,
             live=max(0, LIVE_SINGLES - singles),
             history=max(0, HISTORY_SINGLES - singles),
+            rest_waits=bulk_soon and self._look.waiting > CALM,
         )
 
     async def _chosen(self, room: Room, limit: int) -> tuple[Choice, int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     CTE,
     ColumnElement,
@@ -33,8 +34,7 @@ from ferrata.kit.ids import first_id_at
 LIVE, HISTORY = 0, 1
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """A waiting delivery, without its texts."""
 
     id: str

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import accumulate, islice
 
+import msgspec
+
 from ferrata.delivery.families import EndpointFamily, Part
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """A claimed delivery with its frozen texts."""
 
     id: str
@@ -88,7 +89,8 @@ def single(family: EndpointFamily, item: Item, *, failures: int = 0, uncertain: 
 def reshaped(family: EndpointFamily, request: Request, form: str) -> Request:
     """The same single send in another form."""
     item = request.items[0]
-    return single(family, replace(item, part=replace(item.part, form=form), turns=item.turns + 1))
+    part = msgspec.structs.replace(item.part, form=form)
+    return single(family, msgspec.structs.replace(item, part=part, turns=item.turns + 1))
 
 
 def asking(family: EndpointFamily, request: Request, job: Job) -> Request:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+import msgspec
+
 
 class State(StrEnum):
     WAITING = "waiting"
@@ -43,8 +45,7 @@ class Held:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(msgspec.Struct, frozen=True):
     """One thing to deliver. Both JSON texts are frozen: they are sent as they are, however often.
 
     For ``Family.EVENTS``: ``subject_json`` is the JSON object of the event's attributes without ``profile`` (properties, time,

@@ -158,6 +158,8 @@ class DeliveryService:
         """How many wait in all stores, as known for a second; counting stops a little above the longest queue allowed."""
         known_until, total = self._waiting
         if self._clock.monotonic() >= known_until:
+            if known_until >= 0:  # whoever comes meanwhile goes by what is known
+                self._waiting = (self._clock.monotonic() + COUNT_FOR_SECONDS, total)
             total = await self._db.read(lambda connection: queries.waiting_total(connection, self._longest_queue + 1))
             # Counting costs more the more there are: look less often then.
             self._waiting = (self._clock.monotonic() + COUNT_FOR_SECONDS + total / 100_000, total)

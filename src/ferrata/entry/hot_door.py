@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ferrata.infra.http.request_ids import HEADER, give_id
-from ferrata.infra.http.whole_answer import send_whole
+from ferrata.infra.http.whole_answer import FixedHeaders, send_whole
 from ferrata.infra.telemetry import Telemetry
 from ferrata.kit.clock import Clock
 
@@ -72,7 +72,7 @@ class HotDoor:
         self._tell = tell
         self._clock = clock
         self._telemetry = telemetry
-        self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        self._headers = FixedHeaders(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
@@ -88,8 +88,8 @@ class HotDoor:
         status = 0
         try:
             response = await self._answer(endpoint, request, number)
-            headers = [*response.raw_headers, *self._headers, (_REQUEST_ID, number.encode())]
-            await send_whole(send, response.status_code, headers, bytes(response.body))
+            headers = [*response.raw_headers, (_REQUEST_ID, number.encode())]
+            await send_whole(send, response.status_code, headers, self._headers, bytes(response.body))
             status = response.status_code
         finally:
             self._telemetry.answered("POST", scope["path"], status, self._clock.monotonic() - began)

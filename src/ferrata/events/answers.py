@@ -24,6 +24,10 @@ _TOLD = {
 }
 
 
+_WAITING = State.WAITING.value
+_WAITING_TOLD = f'"{_TOLD[State.WAITING]}"'
+
+
 def body_of(answer: Any) -> bytes:
     return _encode(answer)
 
@@ -60,6 +64,23 @@ def event_answer(event: Event, delivery: Delivery | None) -> dict[str, Any]:
 
 def receipt_answer(receipt: Receipt, delivery: Delivery | None) -> dict[str, Any]:
     return event_answer(receipt.event, delivery)
+
+
+def fresh_answer(event: Event) -> bytes:
+    """As ``receipt_answer`` of an event that was just accepted and waits, in one go: the answer that nearly everybody gets."""
+    created_at = write_time(time_of(event.id))
+    deliverable = event.deliverable
+    return (
+        f'{{"id":"{event.id}","eventName":{_quoted(event.metric)},"eventAttributes":{event.attributes or "null"}'
+        f',"profileAttributes":{event.profile_attributes or "null"},"email":{_quoted(event.email)},"phone":{_quoted(event.phone)}'
+        f',"externalId":{_quoted(event.external_id)},"profileId":{_quoted(_profile_of(event))},"eventId":{_quoted(event.event_id)}'
+        f',"time":"{write_time(event.occurred_at)}","value":{event.value or "null"},"currency":{_quoted(event.currency)}'
+        f',"backfill":{"true" if event.backfill else "false"},"source":{_quoted(event.source)}'
+        f',"state":"{_WAITING if deliverable else KEPT}","sentToKlaviyo":false'
+        f',"klaviyoResponse":{_WAITING_TOLD if deliverable else "null"}'
+        f',"notes":{"[]" if deliverable and event.notes is None else body_of(_notes(event)).decode()}'
+        f',"eventDate":"{created_at[:10]}","createdAt":"{created_at}","updatedAt":"{created_at}"}}'
+    ).encode()
 
 
 def brief_answer(receipt: Receipt, delivery: Delivery | None) -> dict[str, Any]:
@@ -158,3 +179,7 @@ def _attempt_answer(attempt: Attempt) -> Mapping[str, Any]:
 
 def _raw(text: str | None) -> msgspec.Raw | None:
     return msgspec.Raw(text.encode()) if text is not None else None
+
+
+def _quoted(text: str | None) -> str:
+    return "null" if text is None else _encode(text).decode()

@@ -16,7 +16,7 @@ from ferrata.access.http import needs, store_of
 from ferrata.access.schemas import Right
 from ferrata.delivery.schemas import Delivery
 from ferrata.events import api_reading, limits, openapi
-from ferrata.events.answers import body_of, brief_answer, receipt_answer, refusal_answer
+from ferrata.events.answers import body_of, brief_answer, fresh_answer, receipt_answer, refusal_answer
 from ferrata.events.errors import NotJson
 from ferrata.events.hot_route import HotRoute
 from ferrata.events.preferences import Preferences, read_preferences
@@ -25,6 +25,7 @@ from ferrata.events.service import Events
 from ferrata.events.validation import read_bulk, read_event, refuse_all
 from ferrata.infra.errors import Problem, Rejected
 from ferrata.infra.http.body import read_body
+from ferrata.infra.http.whole_answer import WholeAnswer
 from ferrata.kit.clock import Clock
 
 KEY_HEADER = "Idempotency-Key"
@@ -74,7 +75,8 @@ class _Door:
         receipts = [answer for answer in answers if isinstance(answer, Receipt)]
         states = await self._states(store_id, receipts, prefer)
         status = 207 if len(receipts) < len(answers) else 202 if prefer.asynchronous else 201
-        return _answer([_told(answer, states, prefer) for answer in answers], status, prefer)
+        told = b",".join([_told(answer, states, prefer) for answer in answers])
+        return _answer(b"[%b]" % told, status, prefer)
 
     async def _accept(
         self, store_id: str, elements: list[Incoming | Refusal], source: str, prefer: Preferences
@@ -124,12 +126,14 @@ def _source(request: Request) -> str:
     return named if named in SOURCES else "api"
 
 
-def _told(answer: Receipt | Refusal, states: dict[str, Delivery], prefer: Preferences) -> dict[str, object]:
+def _told(answer: Receipt | Refusal, states: dict[str, Delivery], prefer: Preferences) -> bytes:
     if isinstance(answer, Refusal):
-        return refusal_answer(answer)
+        return body_of(refusal_answer(answer))
     delivery = states.get(answer.event.id)
-    return brief_answer(answer, delivery) if prefer.brief else receipt_answer(answer, delivery)
+    if prefer.brief:
+        return body_of(brief_answer(answer, delivery))
+    return body_of(receipt_answer(answer, delivery)) if delivery else fresh_answer(answer.event)
 
 
-def _answer(content: object, status: int, prefer: Preferences) -> Response:
-    return Response(body_of(content), status, prefer.headers(), "application/json")
+def _answer(content: bytes, status: int, prefer: Preferences) -> Response:
+    return WholeAnswer(content, status, prefer.headers())

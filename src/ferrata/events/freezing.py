@@ -15,7 +15,7 @@ from ferrata.events import limits
 from ferrata.events.moments import write_time
 from ferrata.events.schemas import Event, Frozen, Incoming
 from ferrata.infra.errors import Problem
-from ferrata.profiles.schemas import ProfileAttributes, Sighting
+from ferrata.profiles.schemas import Sighting
 
 NOBODY = "Kept, not sent: the event names nobody (no email, phone or externalId)"
 
@@ -106,19 +106,15 @@ def _subject_json(event: Event, unique_id: str) -> str:
 
 
 def _profile_json(incoming: Incoming) -> str:
-    identifiers = {
-        name: _quoted(text)
-        for name, text in (
-            ("email", incoming.email),
-            ("phone_number", incoming.phone),
-            ("external_id", incoming.external_id),
-        )
+    members = [
+        f'"{name}":{_quoted(text)}'
+        for name, text in (("email", incoming.email), ("phone_number", incoming.phone), ("external_id", incoming.external_id))
         if text
-    }
-    attributes = ProfileAttributes(
-        {**identifiers, **incoming.profile.standard}, incoming.profile.location, incoming.profile.properties
-    )
-    return f'{{"type":"profile","attributes":{attributes.to_json()}}}'
+    ]
+    about = incoming.profile
+    if about.standard or about.location or about.properties:
+        members.append(about.to_json()[1:-1])
+    return f'{{"type":"profile","attributes":{{{",".join(members)}}}}}'
 
 
 def _sighting(event: Event, incoming: Incoming, person: str) -> Sighting:

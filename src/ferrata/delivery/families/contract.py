@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from ferrata.klaviyo.outcome import Outcome, Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """One delivery's frozen JSON texts. ``form``: which of the requests that its family knows for it; empty: the first."""
 
     subject_json: str

@@ -4,7 +4,6 @@ Measured, to execute a statement through SQLAlchemy costs several times what SQL
 compiled text again, and goes over every parameter of every row. Here that is done once, and a row is a tuple.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -35,8 +34,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-_ROWS_AT_ONCE = (64, 16, 4)
-_ROW = re.compile(r" VALUES (?P<row>\([?, ]+\))")
+from ferrata.infra.database.many_rows import AsJson, as_json, texts_of_many
+
 Row = tuple[Any, ...]
 Convert = Callable[[Any], Any]
 _DIALECTS: dict[str, Dialect] = {
@@ -57,15 +56,18 @@ class _Ready:
     arrange: Callable[[Row], Row]
     reads: tuple[tuple[int, Convert], ...]
     texts_of_many: tuple[tuple[int, str], ...]
-    """The same for so many rows at once, the most first."""
+    as_json: AsJson | None
 
     def parameters(self, values: Row) -> Row:
-        if self.converts:
-            converted = list(values)
-            for index, convert in self.converts:
-                converted[index] = convert(converted[index])
-            return self.arrange((*converted, *self.constants))
-        return self.arrange(values + self.constants)
+        return self.arrange((*self.converted(values), *self.constants))
+
+    def converted(self, values: Row) -> Sequence[Any]:
+        if not self.converts:
+            return values
+        converted = list(values)
+        for index, convert in self.converts:
+            converted[index] = convert(converted[index])
+        return converted
 
     def read(self, row: Sequence[Any]) -> Row:
         if not self.reads:
@@ -90,8 +92,12 @@ class Prepared:
     def many(self, connection: Connection, rows: Iterable[Row]) -> int:
         """Run it for each row; returns how many rows of the table were written."""
         ready = self._for(connection)
-        parameters = [ready.parameters(row) for row in rows]
         written = 0
+        if ready.as_json:
+            for piece in ready.as_json.pieces([ready.converted(row) for row in rows]):
+                written += connection.exec_driver_sql(ready.as_json.text, (*ready.constants, piece)).rowcount
+            return written
+        parameters = [ready.parameters(row) for row in rows]
         for size, text in ready.texts_of_many:
             while len(parameters) >= size:
                 together, parameters = parameters[:size], parameters[size:]
@@ -124,23 +130,17 @@ def _prepare(statement: Any, names: tuple[str, ...], dialect: Dialect) -> _Ready
     constants = tuple(_converted(compiled.params[name], converts[name]) for name in fixed)
     place = {name: index for index, name in enumerate((*names, *fixed))}
     reads = statement.selected_columns if isinstance(statement, Select) else ()
+    text, is_insert = str(compiled), isinstance(statement, Insert)
+    types = {name: bind.type for name, bind in compiled.binds.items()}
     return _Ready(
-        text=str(compiled),
+        text=text,
         converts=_numbered(converts.get(name) for name in names),
         constants=constants,
         arrange=_arrangement([place[name] for name in order], len(place)),
         reads=_numbered(each.type.result_processor(dialect, None) for each in reads),
-        texts_of_many=_texts_of_many(str(compiled)) if dialect.name == "sqlite" and isinstance(statement, Insert) else (),
+        texts_of_many=texts_of_many(text) if is_insert and dialect.name == "sqlite" else (),
+        as_json=as_json(text, order, names, types, dialect) if is_insert and dialect.name == "postgresql" else None,
     )
-
-
-def _texts_of_many(insert: str) -> tuple[tuple[int, str], ...]:
-    """On SQLite the writing thread lets others in at each step of a statement, and waits for them: fewer steps, less waiting."""
-    found = _ROW.search(insert)
-    if found is None:
-        return ()
-    row = found["row"]
-    return tuple((size, insert.replace(row, ", ".join([row] * size), 1)) for size in _ROWS_AT_ONCE)
 
 
 def _converted(value: Any, convert: Convert | None) -> Any:

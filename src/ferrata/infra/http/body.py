@@ -50,11 +50,13 @@ async def read_body(request: Request, limit_bytes: int, *, seconds: float = BODY
         raise UnknownEncoding
     if _announced(request) > limit_bytes:
         raise _too_large(limit_bytes)
+    if encoding in ("identity", "") and _has_arrived(
+        request
+    ):  # to wait by the clock for what is there costs more than to read it
+        return await _whole(request, limit_bytes)
     pieces = _pieces(request, limit_bytes)
     body = bytearray()
     try:
-        if encoding in ("identity", "") and _has_arrived(request):  # a clock for what is there already costs more than reading it
-            return b"".join([piece async for piece in pieces])
         async with asyncio.timeout(seconds):
             if encoding in ("identity", ""):
                 return b"".join([piece async for piece in pieces])  # bounded already, and nearly always one
@@ -65,6 +67,16 @@ async def read_body(request: Request, limit_bytes: int, *, seconds: float = BODY
     except TimeoutError:
         raise TooSlow(f"The body did not arrive within {seconds:g} seconds.") from None
     return bytes(body)
+
+
+async def _whole(request: Request, limit_bytes: int) -> bytes:
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise Incomplete
+    body: bytes = message["body"]
+    if len(body) > limit_bytes:
+        raise _too_large(limit_bytes)
+    return body
 
 
 def _has_arrived(request: Request) -> bool:
