@@ -31,6 +31,8 @@ log = structlog.get_logger()
 
 BUSY_TIMEOUT_SECONDS = 5
 READERS = 4
+WRITER_CACHE_KB, READER_CACHE_KB = 24_576, 8_192
+"""Each connection has a cache of its own, and a backlog fills them all; beneath them the system keeps the same pages again."""
 LONGEST_QUEUE = 5_000
 LARGEST_GROUP = 256
 # Primary result codes that say nothing about the statement (https://sqlite.org/rescode.html): the file, its disk or its locks.
@@ -67,7 +69,7 @@ def sqlite_engine(path: Path, *, read_only: bool = False, pool_size: int = 1) ->
             "synchronous=FULL",
             "foreign_keys=ON",
             "temp_store=MEMORY",
-            "cache_size=-65536",
+            f"cache_size=-{READER_CACHE_KB if read_only else WRITER_CACHE_KB}",
         ):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
