@@ -142,6 +142,45 @@ class TestConsent:
         assert on_each_engine.requests("/oauth/revoke") == []
         await connections.client(first).read("GET /api/accounts")
 
+    async def test_for_another_account_than_the_connected_one_is_handed_back(self, on_each_engine: Installed) -> None:
+        """What waits would go to the wrong account."""
+        connections = on_each_engine.doors.wiring.connections
+        on_each_engine.sandbox.tenants.add_account("OTHERA", name="Other Shop", now=0)
+        await connections.set_private_key("default", DEFAULT_KEY, actor=SYSTEM)
+        browser = await on_each_engine.doors.administrator()
+        location = await on_each_engine.consent(await on_each_engine.begin(browser), account="OTHERA")
+        refused = await browser.get(location)
+        assert refused.status_code == 409
+        assert "connected to Sandbox Shop. Nothing was changed" in refused.text
+        assert await status(on_each_engine) == (Status.CONNECTED, Method.PRIVATE_KEY)
+        await on_each_engine.doors.wiring.oauth.close()
+        assert [row["revoked"] for row in on_each_engine.sandbox.oauth.installations()] == [1]
+        assert (await on_each_engine.connect(browser)).status_code == 303
+        assert await status(on_each_engine) == (Status.CONNECTED, Method.OAUTH)
+
+    async def test_for_the_account_of_another_store_takes_nothing_from_that(self, installed: Installed) -> None:
+        connections = installed.doors.wiring.connections
+        installed.sandbox.tenants.add_account("OTHERA", name="Other Shop", now=0)
+        await connections.registry.create("second", "Second", actor=SYSTEM)
+        browser = await installed.doors.administrator()
+        await browser.get(await installed.consent(await installed.begin(browser, "second"), account="OTHERA"))
+        await installed.connect(browser)
+        refused = await browser.get(await installed.consent(await installed.begin(browser), account="OTHERA"))
+        assert refused.status_code == 409
+        await installed.doors.wiring.oauth.close()
+        assert installed.requests("/oauth/revoke") == []
+        second = await connections.credential("second")
+        assert second
+        await connections.client(second).read("GET /api/accounts")
+
+    async def test_while_the_account_cannot_be_read_does_not_move_a_connected_store(self, installed: Installed) -> None:
+        browser = await installed.doors.administrator()
+        await installed.connect(browser)
+        location = await installed.consent(await installed.begin(browser))
+        installed.sandbox.faults.add(Rule(effect=PRESETS["server_error"], match=Conditions(path="/api/accounts")))
+        assert (await browser.get(location)).status_code == 503
+        assert (await installed.doors.wiring.connections.connection("default")).account_id == ACCOUNT
+
 
 class TestTheState:
     async def test_is_good_once(self, installed: Installed) -> None:
@@ -237,6 +276,28 @@ class TestTheState:
         assert (await installed.connect(browser)).status_code == 303
         assert (await status(installed))[0] is Status.CONNECTED
         assert (await status(installed, second))[0] is Status.NOT_CONFIGURED
+
+    async def test_takes_no_code_that_was_given_for_another(self, installed: Installed) -> None:
+        """A code that somebody else obtained is put into an answer with a good state: its proof is another one."""
+        browser = await installed.doors.administrator()
+        other = await second_person(installed)
+        theirs = await installed.consent(await installed.begin(other))
+        mine = await installed.consent(await installed.begin(browser))
+        code = dict(parse_qsl(urlsplit(theirs).query))["code"]
+        state = dict(parse_qsl(urlsplit(mine).query))["state"]
+        answer = await browser.get(f"{CALLBACK}?{urlencode({'state': state, 'code': code})}")
+        assert answer.status_code == 422
+        assert "Klaviyo did not take the code" in answer.text
+        assert (await status(installed))[0] is Status.NOT_CONFIGURED
+
+    async def test_ends_with_the_connection_that_it_was_to_replace(self, installed: Installed) -> None:
+        browser = await installed.doors.administrator()
+        await installed.connect(browser)
+        location = await installed.consent(await installed.begin(browser))
+        await installed.doors.wiring.connections.disconnect("default", SYSTEM)
+        assert (await browser.get(location)).status_code == 400
+        assert (await status(installed))[0] is Status.NOT_CONFIGURED
+        assert (await installed.connect(browser)).status_code == 303
 
     async def test_is_not_given_to_a_token_or_to_nobody(self, installed: Installed) -> None:
         headers = await installed.doors.token(Right.CONNECTIONS_MANAGE)

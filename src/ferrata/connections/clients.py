@@ -36,6 +36,10 @@ class Clients:
                 self._clients.popitem(last=False)
         return client
 
+    def forget(self, version: str) -> None:
+        """Requests that are under way with it end as they would."""
+        self._clients.pop(version, None)
+
     def single(self, auth: Auth) -> Klaviyo:
         """A client that is not kept."""
         return Klaviyo(auth, self._base_url, transport=self.transport, timeouts=self._timeouts, allow_http=self._allow_http)

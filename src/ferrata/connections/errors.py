@@ -40,14 +40,14 @@ class TooManyTests(FerrataError):
 
 
 class OtherAccount(Conflict):
-    """This key belongs to another Klaviyo account."""
+    """This key, or this access, belongs to another Klaviyo account."""
 
     code = "other_account"
 
-    def __init__(self, connected: str, offered: str) -> None:
+    def __init__(self, connected: str, offered: str, *, what: str = "key") -> None:
         super().__init__(
-            f"This key belongs to the Klaviyo account {offered}, and the store is connected to {connected}. Nothing was changed: "
-            "what waits would go to the wrong account. To move the store, disconnect it first."
+            f"This {what} belongs to the Klaviyo account {offered}, and the store is connected to {connected}. Nothing was "
+            "changed: what waits would go to the wrong account. To move the store, disconnect it first."
         )
 
 

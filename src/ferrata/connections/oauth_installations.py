@@ -164,6 +164,10 @@ class Installations:
             rows.change(transaction, installation_id, {"revoke_at": self._clock.now()})
             self._some_left = True
 
+    def forget_begun(self, transaction: Transaction, store_id: str) -> None:
+        """Authorizations of this store that have not come back yet come back in vain."""
+        rows.remove_starts(transaction, store_id)
+
     def revoke_soon(self, _store_id: str) -> None:
         """After a connection has changed: withdraw what it left behind, without keeping anybody waiting."""
         if self._some_left:

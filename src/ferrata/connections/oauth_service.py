@@ -16,7 +16,7 @@ from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
 from ferrata.connections import oauth_store as rows
 from ferrata.connections.clients import Clients
-from ferrata.connections.errors import KeyRefused, KeyUntested
+from ferrata.connections.errors import KeyRefused, KeyUntested, OtherAccount
 from ferrata.connections.key_test import test_key
 from ferrata.connections.oauth_app import OAuthApp, read_app, redirect_address, require
 from ferrata.connections.oauth_auth import Bearer
@@ -40,6 +40,10 @@ log = structlog.get_logger()
 
 GOOD_FOR = timedelta(minutes=10)
 WRITE_TRIES = 8
+ACCOUNT_UNTOLD = (
+    "Klaviyo gave access, but could not say for which account, and this store is connected to {name}. Nothing was changed; begin "
+    "again in a while."
+)
 NOT_READ = "Klaviyo gave access, but could not say yet for which account. Test the connection in a while."
 
 
@@ -168,6 +172,7 @@ class OAuth:
             Forbidden: as ``allowed`` says.
             ConsentRefused: the person said no, or Klaviyo did.
             CodeRefused, OAuthUnavailable: Klaviyo did not, or could not, give tokens.
+            OtherAccount: the store is connected to another account.
             NoOAuthApp: the settings were taken away meanwhile.
         """
         try:
@@ -182,7 +187,32 @@ class OAuth:
         verifier = self._tokens.open_verifier(start.state_hash, start.sealed_verifier)
         tokens = await self._exchange(app, returned.code, verifier, start.redirect_uri)
         tested = await self._whose(tokens)
-        return await self._keep(start, app, tokens, tested, who)
+        try:
+            return await self._keep(start, app, tokens, tested, who)
+        except OtherAccount:
+            await self._hand_back(start, app, tokens, tested, who)
+            raise
+
+    def _must_be_same_account(self, transaction: Transaction, store_id: str, tested: Tested | None) -> None:
+        """What waits was meant for the account that the store is connected to. Raises OtherAccount, OAuthUnavailable."""
+        connected = self._connections.account_of(transaction, store_id)
+        if connected is None:
+            return
+        if tested is None or tested.account_id is None:
+            raise OAuthUnavailable(ACCOUNT_UNTOLD.format(name=connected[1]))
+        if tested.account_id != connected[0]:
+            raise OtherAccount(connected[1], tested.account_name or tested.account_id, what="access")
+
+    async def _hand_back(self, start: rows.Start, app: OAuthApp, tokens: OAuthTokens, tested: Tested | None, who: Who) -> None:
+        """Access that nobody wanted is withdrawn at Klaviyo, unless another store lives by the same installation."""
+
+        def work(transaction: Transaction) -> None:
+            id_ = self.installations.keep(transaction, tokens, tested, app.client_id)
+            self.installations.left(transaction, id_, start.store_id)
+
+        await self._database.write(work)
+        await self._note_refusal(start, who, "access to another account than the store is connected to")
+        self.installations.revoke_soon(start.store_id)
 
     async def _exchange(self, app: OAuthApp, code: str, verifier: Secret, redirect_uri: str) -> OAuthTokens:
         try:
@@ -229,6 +259,7 @@ class OAuth:
         )
 
         def work(transaction: Transaction) -> None:
+            self._must_be_same_account(transaction, start.store_id, tested)
             id_ = self.installations.keep(transaction, tokens, tested, app.client_id)
             self._connections.adopt(transaction, Kept(seen, new_id(now), "", f"oauth:{id_}", id_), who.actor)
             self.installations.in_use(transaction, id_)

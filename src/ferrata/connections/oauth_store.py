@@ -41,6 +41,10 @@ def take_start(transaction: Transaction, state_hash: str) -> Start | None:
     return Start(**row._mapping) if row else None
 
 
+def remove_starts(transaction: Transaction, store_id: str) -> None:
+    transaction.execute(delete(oauth_starts).where(oauth_starts.c.store_id == store_id))
+
+
 def find(transaction: Transaction, installation_id: str) -> Row[Any] | None:
     return transaction.execute(select(table).where(table.c.id == installation_id)).first()
 

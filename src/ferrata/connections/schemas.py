@@ -145,6 +145,9 @@ class Installations(Protocol):
     def left(self, transaction: Transaction, installation_id: str, store_id: str) -> None:
         """Called inside the transaction in which ``store_id`` ceases to use it: disconnected, archived, or given another."""
 
+    def forget_begun(self, transaction: Transaction, store_id: str) -> None:
+        """Authorizations of this store that have not come back yet come back in vain."""
+
     def reseal_all(self, transaction: Transaction) -> int:
         """Encrypt every token with the current master key; how many were not."""
 

@@ -124,6 +124,7 @@ class Connections:
         broken = kept is not None and kept.seen.status.is_broken
         if credential and credential.shown_broken is not broken:
             credential = replace(credential, shown_broken=broken)
+        self._let_go(cached, credential)
         self._cache[store_id] = _Cached(credential, self._clock.monotonic() + CACHE_SECONDS)
         return credential
 
@@ -243,8 +244,15 @@ class Connections:
 
         A key that the store was connected with is forgotten; its conversion metric stays, if the account is the same.
         """
-        before = rows.find_connection(transaction, installed.seen.store_id)
+        before = rows.find_connection(transaction, installed.seen.store_id, for_update=True)
         self._shelf.put(transaction, carried_over(before, installed), actor, "connections.installed")
+
+    def account_of(self, transaction: Transaction, store_id: str) -> tuple[str, str] | None:
+        """Id and name of the account that the store is connected to, within the caller's transaction; None if it is not known."""
+        kept = rows.find_connection(transaction, store_id, for_update=True)
+        if kept is None or kept.seen.account_id is None:
+            return None
+        return kept.seen.account_id, kept.seen.account_name or kept.seen.account_id
 
     def announce(self, store_id: str) -> None:
         """Say, after the commit, that this store's connection changed."""
@@ -284,4 +292,10 @@ class Connections:
         return await self._database.write(work)
 
     def _forget_cached(self, store_id: str) -> None:
-        self._cache.pop(store_id, None)
+        cached = self._cache.pop(store_id, None)
+        self._let_go(cached, None)
+
+    def _let_go(self, cached: _Cached | None, credential: Credential | None) -> None:
+        """Keep no client in memory that carries what the store is connected with no more."""
+        if cached and cached.credential and (credential is None or credential.version != cached.credential.version):
+            self._clients.forget(cached.credential.version)

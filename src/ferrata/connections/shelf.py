@@ -47,6 +47,8 @@ class Shelf:
         if before is None:
             return
         self._leave_installation(transaction, before)
+        if self.installations:
+            self.installations.forget_begun(transaction, store_id)
         rows.remove_connection(transaction, store_id)
         self.changes.note(transaction, actor, "connections.disconnected", store_id, before=before, after=None)
 

@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Annotated
 from urllib.parse import quote, urlencode
-from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Depends, Form
 from starlette.requests import Request
@@ -13,6 +12,7 @@ from ferrata.access.http import known, needs
 from ferrata.access.schemas import Principal, Right
 from ferrata.connections.schemas import Status, StoreFilter, StoreSort
 from ferrata.connections.service import Connections
+from ferrata.connections.store_checks import time_zones
 from ferrata.connections.visible import visible_stores
 from ferrata.infra.errors import FerrataError, Rejected
 from ferrata.infra.http.links import next_url
@@ -181,5 +181,5 @@ def _status(name: str) -> Status | None:
 
 def _form(values: dict[str, str], error: FerrataError | None) -> dict[str, object]:
     problems = {problem.path: problem.message for problem in error.problems} if error else {}
-    zones = [(zone, zone) for zone in sorted(available_timezones())]
+    zones = [(zone, zone) for zone in time_zones()]
     return {"values": values, "errors": problems or ({"id": error.message} if error else {}), "zones": zones}
