@@ -4,7 +4,9 @@ Measured, those layers cost several times as much as accepting an event does. Wh
 request, the security headers, one shape for errors, a measurement, and a log line when something is refused.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -54,14 +56,27 @@ class HotRequest(Request):
         return HeadersByName(self.scope)
 
 
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """What others' webhooks post, under many paths: the ``endpoint`` of all that fit ``paths``, measured as ``template``."""
+
+    paths: re.Pattern[str]
+    template: str
+    endpoint: Endpoint
+
+
 class HotDoor:
-    """``endpoints`` by path, for POST with an ``Authorization`` header; everything else goes on to ``app``."""
+    """``endpoints`` by path, for POST with an ``Authorization`` header, and ``deliveries`` of what is no browser.
+
+    Everything else goes on to ``app``.
+    """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
         endpoints: Mapping[str, Endpoint],
+        deliveries: Deliveries | None = None,
         tell: Tell,
         clock: Clock,
         telemetry: Telemetry,
@@ -69,18 +84,16 @@ class HotDoor:
     ) -> None:
         self._app = app
         self._endpoints = endpoints
+        self._deliveries = deliveries
         self._tell = tell
         self._clock = clock
         self._telemetry = telemetry
         self._headers = FixedHeaders(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if endpoint is None:
-            await self._app(scope, receive, send)
-            return
-        request = HotRequest(scope, receive)
-        if "authorization" not in request.headers:
+        request = HotRequest(scope, receive) if scope["type"] == "http" and scope["method"] == "POST" else None
+        endpoint, path = self._endpoint(request) if request else (None, "")
+        if request is None or endpoint is None:
             await self._app(scope, receive, send)
             return
         began = self._clock.monotonic()
@@ -92,7 +105,17 @@ class HotDoor:
             await send_whole(send, response.status_code, headers, self._headers, bytes(response.body))
             status = response.status_code
         finally:
-            self._telemetry.answered("POST", scope["path"], status, self._clock.monotonic() - began)
+            self._telemetry.answered("POST", path, status, self._clock.monotonic() - began)
+
+    def _endpoint(self, request: HotRequest) -> tuple[Endpoint | None, str]:
+        path: str = request.scope["path"]
+        if found := self._endpoints.get(path):
+            return (found if "authorization" in request.headers else None), path
+        some = self._deliveries
+        if some is None or not some.paths.fullmatch(path) or b"%" in request.scope["query_string"]:
+            return None, path
+        browser = "origin" in request.headers or "cookie" in request.headers
+        return (None if browser else some.endpoint), some.template
 
     async def _answer(self, endpoint: Endpoint, request: Request, number: str) -> Response:
         try:

@@ -31,7 +31,7 @@ from ferrata.delivery import pages as lane_pages
 from ferrata.delivery.changes import DeadLetterChanges
 from ferrata.entry import api_docs, front
 from ferrata.entry.frame import Frame
-from ferrata.entry.hot_door import HotDoor
+from ferrata.entry.hot_door import Deliveries, HotDoor
 from ferrata.entry.noting import Noting
 from ferrata.entry.telling import Teller
 from ferrata.entry.wiring import Wiring
@@ -200,9 +200,19 @@ def _wrap(app: Application, wiring: Wiring, tell: Teller, note: Noting, events: 
     app.add_middleware(SecurityHeaders, headers=headers)
     app.add_middleware(RequestIds)
     hot = hot_endpoints(events)
+    delivered = source_door.endpoint(wiring.sources, clock)
+    deliveries = Deliveries(source_door.DELIVERED, source_door.TEMPLATE, delivered)
 
     def front(behind: ASGIApp) -> ASGIApp:
         measured = Measured(behind, wiring.telemetry, clock)
-        return HotDoor(measured, endpoints=hot, tell=tell, clock=clock, telemetry=wiring.telemetry, headers=headers)
+        return HotDoor(
+            measured,
+            endpoints=hot,
+            deliveries=deliveries,
+            tell=tell,
+            clock=clock,
+            telemetry=wiring.telemetry,
+            headers=headers,
+        )
 
     app.stand_behind(front)

@@ -136,10 +136,7 @@ def _is_flat(value: dict[str, Any] | list[Any], levels: int) -> bool:
     if levels == 0:
         return False
     members = value.values() if isinstance(value, dict) else value
-    for member in members:
-        if isinstance(member, (dict, list)) and not _is_flat(member, levels - 1):
-            return False
-    return True
+    return all(_is_flat(member, levels - 1) for member in members if isinstance(member, (dict, list)))
 
 
 def _integer(text: str) -> int | _Unfit:

@@ -3,6 +3,7 @@
 import base64
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -23,8 +24,18 @@ from ferrata.sources.mapping import mappers
 from ferrata.sources.rules import MappingRules
 from ferrata.sources.schemas import Configuration
 
-CACHE_SECONDS = 1.0
+CACHE_SECONDS = 0.8
+LOOKING_SECONDS = 0.2
 SALT_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What counts ``until`` then (monotonic), as it is kept and as it is used."""
+
+    until: float
+    kept: Kept | None
+    found: Configuration | None
 
 
 class Configurations:
@@ -36,7 +47,7 @@ class Configurations:
         self._clock = clock
         self._audit = audit
         self._box = box
-        self._cache: dict[tuple[str, str], tuple[float, Configuration | None]] = {}
+        self._cache: dict[tuple[str, str], _Known] = {}
 
     def source(self, kind: str) -> Source:
         """Raises NoSuchSource."""
@@ -51,12 +62,15 @@ class Configurations:
         Raises:
             Rejected: this release cannot use what was kept.
         """
-        known = self._cache.get((store_id, kind))
-        if known and self._clock.monotonic() < known[0]:
-            return known[1]
+        known, now = self._cache.get((store_id, kind)), self._clock.monotonic()
+        if known and now < known.until:
+            return known.found
+        if known:  # while one looks, the others go on with what was known
+            self._cache[store_id, kind] = replace(known, until=now + LOOKING_SECONDS)
         kept = await self._database.read(lambda connection: rows.newest(connection, store_id, kind))
-        found = await self._opened(kept) if kept else None
-        self._cache[store_id, kind] = (self._clock.monotonic() + CACHE_SECONDS, found)
+        same = known is not None and kept == known.kept
+        found = known.found if known and same else await self._opened(kept) if kept else None
+        self._cache[store_id, kind] = _Known(self._clock.monotonic() + CACHE_SECONDS, kept, found)
         return found
 
     async def get(self, store_id: str, kind: str) -> Configuration:

@@ -55,6 +55,7 @@ from ferrata.sources.worker import Parts, SourceWorker
 log = structlog.get_logger()
 
 LATE_AFTER_SECONDS = 300.0
+STORE_SEEN_SECONDS = 1.0
 _MOVES: Mapping[str, tuple[frozenset[RunState], RunState]] = {
     "pause": (frozenset({RunState.RUNNING}), RunState.PAUSED),
     "resume": (frozenset({RunState.PAUSED, RunState.FAILED}), RunState.RUNNING),
@@ -87,6 +88,7 @@ class Sources:
         self._audit = ground.audit
         self._connections = ground.connections
         self._delivery = ground.delivery
+        self._stores_seen: dict[str, float] = {}
         self.configurations = Configurations(ground.database, ground.clock, ground.audit, ground.box, installed)
         readers = Readers(ground.database, ground.clock, ground.transport)
         handover = Handover(ground.takers)
@@ -114,11 +116,14 @@ class Sources:
 
     async def receive(self, kind: str, store_id: str, received: Received) -> Receipt | Reply:
         """As ``Reception.receive``; what names a store that is not there is kept apart too. Raises NotFound then."""
-        try:
-            await self._connections.store(store_id)
-        except NotFound as fault:
-            await self.reception.receive_for_nobody(kind, received, fault)
-            raise
+        now = self._clock.monotonic()
+        if self._stores_seen.get(store_id, float("-inf")) <= now - STORE_SEEN_SECONDS:
+            try:
+                await self._connections.store(store_id)
+            except NotFound as fault:
+                await self.reception.receive_for_nobody(kind, received, fault)
+                raise
+            self._stores_seen[store_id] = now
         return await self.reception.receive(LineKey(store_id, kind), received)
 
     async def work_off(self, store_id: str, kind: str) -> int:
