@@ -209,7 +209,7 @@ class TestAMessage:
 
 class TestMail:
     async def test_tells_people_in_words_with_an_id_that_a_repeat_shares(
-        self, on_sqlite: Doors, mailbox: tuple[Mailbox, int]
+        self, on_sqlite: Doors, mailbox: tuple[Mailbox, int], clock: MovedClock
     ) -> None:
         alerts, box = on_sqlite.wiring.alerts, mailbox[0]
         asked = NewChannel(Way.EMAIL, "Shop team", "mira@shop.test, otto@shop.test", (), True)
@@ -217,6 +217,7 @@ class TestMail:
         await say(on_sqlite, holds=True)
         await alerts.watch()
         await say(on_sqlite, holds=False)
+        clock.advance(60)
         await alerts.watch()
         first, second = box.letters
         assert first["subject"] == "[Ferrata] commercetools cannot be read"
@@ -225,6 +226,29 @@ class TestMail:
         assert "http://ferrata.test/ui/alerts" in first.get_content()
         assert second["subject"].startswith("[Ferrata] Over: ")
         assert first["message-id"] != second["message-id"]
+
+    async def test_comes_together_and_not_more_than_once_a_minute(
+        self, on_sqlite: Doors, mailbox: tuple[Mailbox, int], clock: MovedClock
+    ) -> None:
+        alerts, box = on_sqlite.wiring.alerts, mailbox[0]
+        made = await alerts.channels.add("default", NewChannel(Way.EMAIL, "Team", "mira@shop.test", (), True), actor=SYSTEM)
+        for number in range(30):
+            await say(on_sqlite, holds=True, condition=Condition("source.failing", "default", f"shop {number}"))
+        await alerts.watch()
+        [letter] = box.letters
+        assert letter["subject"] == "[Ferrata] commercetools cannot be read (and 29 more)"
+        assert letter.get_content().count("401 from its API") == 30
+        for number in range(30):
+            await say(on_sqlite, holds=False, condition=Condition("source.failing", "default", f"shop {number}"))
+            await alerts.watch()
+            clock.advance(1)
+        assert len(box.letters) == 1
+        clock.advance(31)
+        await alerts.watch()
+        assert [str(each["subject"]) for each in box.letters[1:]] == [
+            "[Ferrata] Over: commercetools cannot be read (and 29 more)"
+        ]
+        assert {notice.state for notice in (await alerts.notices(made.channel.id, None, 100)).rows} == {State.SENT}
 
     async def test_that_the_server_refuses_is_tried_again(
         self, on_sqlite: Doors, mailbox: tuple[Mailbox, int], clock: MovedClock

@@ -1,6 +1,7 @@
 """What is said: the body of a webhook, and the words of an e-mail. Pure; a repeat says the same."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -48,6 +49,15 @@ def as_mail(body: str) -> tuple[str, str]:
     lines += [f"Over since: {alert['closedAt']}"] if alert["closedAt"] else []
     lines += ["", document["url"], "", f"Alert {alert['id']}, message {document['id']}"]
     return subject, "\n".join(lines) + "\n"
+
+
+def as_one_mail(bodies: Sequence[str]) -> tuple[str, str]:
+    """(subject, text) of several messages, the first begun first."""
+    mails = [as_mail(body) for body in bodies]
+    if len(mails) == 1:
+        return mails[0]
+    subject, rest = mails[0][0], len(mails) - 1
+    return f"{subject} (and {rest} more)", "\n----------\n\n".join(text for _, text in mails)
 
 
 def sample_incident(now: datetime, store_id: str, notice_id: str) -> Incident:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ferrata.alerts.models import alert_channels, alert_notices, alert_tries
@@ -58,10 +58,39 @@ def told_of(connection: Connection, incident_id: str) -> set[str]:
 
 
 def due(connection: Connection, now: datetime, limit: int) -> list[str]:
+    """Of mail to one channel the first alone: what is due beside it goes with it."""
+    query = select(alert_notices.c.id, alert_notices.c.channel_id, alert_channels.c.way).join(alert_channels)
+    rows = connection.execute(query.where(*_due(now)).order_by(alert_notices.c.next_at, alert_notices.c.id).limit(limit))
+    found: dict[str, str] = {}
+    for row in rows:
+        found.setdefault(row.channel_id if row.way == Way.EMAIL.value else row.id, row.id)
+    return list(found.values())
+
+
+def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
     free = or_(alert_notices.c.claimed_until.is_(None), alert_notices.c.claimed_until < now)
-    waiting = (alert_notices.c.state == State.WAITING.value, alert_notices.c.next_at <= now, free)
-    rows = connection.execute(select(alert_notices.c.id).where(*waiting).order_by(alert_notices.c.next_at).limit(limit))
-    return list(rows.scalars())
+    return alert_notices.c.state == State.WAITING.value, alert_notices.c.next_at <= now, free
+
+
+def claim_beside(connection: Connection, lead: Row[Any], now: datetime, limit: int) -> Sequence[Row[Any]]:
+    """Take what else is due to the same channel, with the same claim; no tests, which whoever asks for them waits for."""
+    others = (alert_notices.c.channel_id == lead.channel_id, alert_notices.c.incident_id.is_not(None))
+    ids = select(alert_notices.c.id).where(*others, *_due(now)).order_by(alert_notices.c.id).limit(limit)
+    taken = update(alert_notices).where(alert_notices.c.id.in_(ids)).values(claim=lead.claim, claimed_until=lead.claimed_until)
+    return connection.execute(taken.returning(*alert_notices.c)).all()
+
+
+def last_told(connection: Connection, channel_id: str) -> datetime | None:
+    """When this channel was last told of an alert."""
+    told = (alert_notices.c.channel_id == channel_id, alert_notices.c.incident_id.is_not(None))
+    query = select(func.max(alert_notices.c.settled_at)).where(*told, alert_notices.c.state == State.SENT.value)
+    last: datetime | None = connection.execute(query).scalar_one()
+    return last
+
+
+def put_off(connection: Connection, notice_id: str, until: datetime) -> None:
+    change = update(alert_notices).where(alert_notices.c.id == notice_id)
+    connection.execute(change.values(next_at=until, claim=None, claimed_until=None))
 
 
 def claim(connection: Connection, notice_id: str, by: str, now: datetime, until: datetime) -> Row[Any] | None:

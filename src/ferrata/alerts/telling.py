@@ -5,19 +5,22 @@ whoever gets it twice, because an answer was lost, can tell.
 """
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from ferrata.alerts import store
-from ferrata.alerts.channels import Channels, new_claim
-from ferrata.alerts.letters import as_mail, sample_incident, written
+from ferrata.alerts.channels import Channels, Opened, new_claim
+from ferrata.alerts.letters import as_one_mail, sample_incident, written
 from ferrata.alerts.schemas import Channel, Notice, Saying, Sent, State, Way
 from ferrata.alerts.webhook import Webhooks
 from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
-from ferrata.infra.crypto import Undecryptable
+from ferrata.infra.crypto import Undecryptable, digest
 from ferrata.infra.database import Database
 from ferrata.infra.incidents import Incident, mark_told, untold
 from ferrata.infra.mail import Mailer, MailFailed
@@ -31,6 +34,18 @@ AGAIN_AFTER_SECONDS = (10, 30, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800)
 LONGEST_ASKED_SECONDS = 3600.0
 CLAIM = timedelta(seconds=90)
 AT_ONCE = 20
+BETWEEN_LETTERS = timedelta(minutes=1)
+"""What begins and ends meanwhile comes together in the next letter: a hundred alerts are not a hundred letters."""
+MOST_IN_ONE_LETTER = 50
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What is sent now, together. ``opened`` None: the channel cannot be decrypted."""
+
+    notices: Sequence[Row[Any]]
+    way: Way
+    opened: Opened | None
 
 
 class Telling:
@@ -122,38 +137,47 @@ class Telling:
         return len(channels)
 
     async def _try(self, notice_id: str) -> None:
-        now, claim = await self._database.now(), new_claim()
-
-        def take(connection: Connection) -> tuple[str, str, int, Way, tuple[str, list[str]] | None] | None:
-            row = store.claim(connection, notice_id, claim, now, now + CLAIM)
-            channel = store.channel_row(connection, row.channel_id) if row else None
-            if row is None or channel is None:
-                return None
-            try:
-                opened = self._channels.opened(channel)
-            except Undecryptable:
-                return row.body, row.saying, row.tries, Way(channel.way), None
-            return row.body, row.saying, row.tries, Way(channel.way), (opened.target, opened.secrets)
-
-        taken = await self._database.write(take)
+        now = await self._database.now()
+        taken = await self._database.write(lambda connection: self._take(connection, notice_id, now))
         if taken is None:
             return
-        body, saying, tries, way, opened = taken
-        if opened is None:
+        if taken.opened is None:
             sent = Sent(False, "Not sent: the channel was encrypted with another master key.", 0)
-        elif way is Way.WEBHOOK:
-            sent = await self._webhooks.send(opened[0], body.encode(), notice_id=notice_id, secrets=opened[1])
+        elif taken.way is Way.WEBHOOK:
+            body = taken.notices[0].body.encode()
+            sent = await self._webhooks.send(taken.opened.target, body, notice_id=notice_id, secrets=taken.opened.secrets)
         else:
-            sent = await self._mail(opened[0], body, notice_id)
-        await self._settle(notice_id, claim, Saying(saying), tries + 1, sent)
+            sent = await self._mail(taken.opened.target, taken.notices)
+        for notice in taken.notices:
+            await self._settle(notice.id, notice.claim, Saying(notice.saying), notice.tries + 1, sent)
 
-    async def _mail(self, target: str, body: str, notice_id: str) -> Sent:
+    def _take(self, connection: Connection, notice_id: str, now: datetime) -> _Taken | None:
+        """Claim a message; of mail everything that is due to the channel, if it was not told something just now."""
+        row = store.claim(connection, notice_id, new_claim(), now, now + CLAIM)
+        channel = store.channel_row(connection, row.channel_id) if row else None
+        if row is None or channel is None:
+            return None
+        notices, way = [row], Way(channel.way)
+        if way is Way.EMAIL and row.incident_id is not None:
+            last = store.last_told(connection, channel.id)
+            if last and now < last + BETWEEN_LETTERS:
+                store.put_off(connection, row.id, last + BETWEEN_LETTERS)
+                return None
+            beside = store.claim_beside(connection, row, now, MOST_IN_ONE_LETTER - 1)
+            notices += sorted(beside, key=lambda each: str(each.id))
+        try:
+            return _Taken(notices, way, self._channels.opened(channel))
+        except Undecryptable:
+            return _Taken(notices, way, None)
+
+    async def _mail(self, target: str, notices: Sequence[Row[Any]]) -> Sent:
         if self._mailer is None:
             return Sent(False, "Not sent: no mail server is set up.", 0)
         began = self._clock.monotonic()
-        subject, text = as_mail(body)
+        subject, text = as_one_mail([notice.body for notice in notices])
         try:
-            await self._mailer.send([part.strip() for part in target.split(",")], subject, text, message_id=notice_id)
+            to = [part.strip() for part in target.split(",")]
+            await self._mailer.send(to, subject, text, message_id=_message_id([notice.id for notice in notices]))
         except MailFailed as error:
             return Sent(False, f"{str(error)[:1].upper()}{str(error)[1:]}.", round((self._clock.monotonic() - began) * 1000))
         return Sent(True, "The mail server took it.", round((self._clock.monotonic() - began) * 1000))
@@ -172,3 +196,8 @@ class Telling:
         await self._database.write(lambda connection: store.settle(connection, notice_id, claim, values, attempt))
         if not sent.ok:
             log.warning("alerts.not_sent", notice=notice_id, tries=tries, outcome=sent.outcome)
+
+
+def _message_id(notice_ids: Sequence[str]) -> str:
+    """The same for the same messages, so that mail programs recognise a repeat, and another for others beside them."""
+    return notice_ids[0] if len(notice_ids) == 1 else digest(" ".join(notice_ids))[:32]
