@@ -9,6 +9,7 @@ class TestMine(SourceContract):
 """
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -27,6 +28,7 @@ from ferrata.events.schemas import EventFilter
 from ferrata.kit.clock import MovedClock
 from ferrata.sources import store
 from ferrata.sources.contract import LookedUp, Lookup, Mapped, Message, Received, Source, Unverified
+from ferrata.sources.paths import leaves
 from ferrata.sources.person_fields import PERSON_FIELDS
 from ferrata.sources.receiving import message_of
 from ferrata.sources.schemas import LineKey, State, Wanted
@@ -111,6 +113,18 @@ class SourceContract:
                 assert found.events or found.profiles or found.catalog or found.skipped or found.learned, message.message_id
                 keys = [event.key for event in found.events]
                 assert len(set(keys)) == len(keys)
+
+    async def test_gives_a_reason_for_every_field_of_what_it_would_send(self, doors: Doors) -> None:
+        sources = doors.wiring.sources
+        configuration = await sources.configurations.draft(STORE, self.source.kind, self.settings, {})
+        given = {Lookup(*name.partition("/")[::2]): answer for name, answer in self.lookups.items()}
+        for delivery in self.deliveries():
+            explained = await sources.explainer.explain(configuration, delivery, given=given)
+            for request in (each for message in explained.messages for each in message.requests):
+                ties = {tie.target: tie for tie in request.ties}
+                assert all(tie.source or tie.why for tie in ties.values()), request.title
+                for pointer in leaves(json.loads(request.body or "{}")):
+                    assert any(pointer == target or pointer.startswith(f"{target}/") for target in ties), (request.title, pointer)
 
     async def test_counts_a_redelivery_once(self, doors: Doors) -> None:
         await _receive(doors, self.source.kind, [*self.deliveries(), *self.deliveries()])

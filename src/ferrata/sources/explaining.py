@@ -34,6 +34,20 @@ _EVENT_PLACES = {
     "person/phone": f"{_PROFILE}/phone_number",
 }
 
+_TYPES = frozenset({
+    "event", "metric", "profile", "profile-bulk-import-job", "catalog-item", "catalog-variant", "catalog-category",
+})  # fmt: skip
+_ALWAYS = {
+    "/data/attributes/backfill": "history starts no flow at Klaviyo",
+    "/data/attributes/value_currency": "the currency of the value",
+    "/data/attributes/unique_id": "the same for the same thing that happened: Klaviyo counts it once",
+    "/data/attributes/time": "when it happened",
+    "/data/attributes/metric/data/attributes/name": "the source's name of the event, or yours",
+    f"{_PROFILE}/email": "who it is, in the one form that Klaviyo compares",
+    f"{_PROFILE}/phone_number": "who it is, in E.164 form",
+    f"{_PROFILE}/external_id": "who it is: the shop's own id",
+}
+
 
 class Tie(msgspec.Struct, frozen=True):
     """One field of a request: where it stands in the body, where it comes from, and why."""
@@ -109,7 +123,7 @@ class Explainer:
         try:
             looked_up, unanswered = await self._look_up(configuration, message, answers)
         except (Later, Refused) as error:
-            lookups = tuple(_named(each) for each in configuration.source.lookups(message, answers.known, configuration.settings))
+            lookups = tuple(_named(each) for each in _wanted(configuration, message, answers.known))
             state = "waiting" if isinstance(error, Later) else "refused"
             return ExplainedMessage(**known, outcome=state, reason=error.message, lookups=lookups)
         await self._tools.handover.fresh()
@@ -186,6 +200,14 @@ class Explainer:
                 continue
 
 
+def _wanted(configuration: Configuration, message: Message, known: LookedUp) -> Sequence[Lookup]:
+    """What would be looked up; nothing where not even that can be said."""
+    try:
+        return configuration.source.lookups(message, known, configuration.settings)
+    except (Later, Refused):
+        return ()
+
+
 def _explained(planned: Planned, at: str, reasons: Sequence[Reason], leaves: Mapping[str, Any]) -> ExplainedRequest:
     body = planned.body.decode() if planned.body is not None else None
     ties: dict[str, Tie] = {}
@@ -197,10 +219,17 @@ def _explained(planned: Planned, at: str, reasons: Sequence[Reason], leaves: Map
             why = "; ".join(filter(None, [earlier.why if earlier else "", reason.why]))
             ties[target] = Tie(target, source, why)
     if body is not None:
-        for pointer, value in paths.leaves(json.loads(body)).items():
+        found = paths.leaves(json.loads(body))
+        ties = {target: tie for target, tie in ties.items() if _holds(found, target)}
+        for pointer, value in found.items():
             if not any(pointer == known or pointer.startswith(f"{known}/") for known in ties):
-                ties[pointer] = Tie(pointer, *_guess(value, leaves))
+                ties[pointer] = Tie(pointer, *_otherwise(pointer, value, leaves))
     return ExplainedRequest(planned.family.value, planned.title, planned.method, planned.path, body, tuple(ties.values()))
+
+
+def _holds(leaves: Mapping[str, Any], target: str) -> bool:
+    """Whether the body has something there: a reason for what is not sent explains nothing."""
+    return target in leaves or any(pointer.startswith(f"{target}/") for pointer in leaves)
 
 
 def _place(family: Family, field: str) -> str:
@@ -214,12 +243,17 @@ def _place(family: Family, field: str) -> str:
     return f"{_PROFILE}/{rest}" if name in ("person", "profile") else f"/data/attributes/{field}"
 
 
-def _guess(value: Any, leaves: Mapping[str, Any]) -> tuple[str, str]:
-    """Where an unexplained value stands in the message, if just one place has it."""
-    if isinstance(value, bool) or value in (None, "", 0, 1):
-        return "", ""
-    places = [pointer for pointer, known in leaves.items() if known == value]
-    return (places[0], "the same value") if len(places) == 1 else ("", "")
+def _otherwise(pointer: str, value: Any, leaves: Mapping[str, Any]) -> tuple[str, str]:
+    """What is true of a field for which the source gave no reason; no place of the message is claimed without saying why."""
+    if pointer.endswith("/type") and value in _TYPES:
+        return "", "the form of Klaviyo's request"
+    if pointer in _ALWAYS:
+        return "", _ALWAYS[pointer]
+    if not isinstance(value, bool) and value not in (None, "", 0, 1):
+        places = [place for place, known in leaves.items() if known == value]
+        if len(places) == 1:
+            return places[0], "this value stands nowhere else in the message; the source names no place itself"
+    return "", "set by the source's mapping, or looked up"
 
 
 def _leaves(body: bytes) -> Mapping[str, Any]:

@@ -70,7 +70,7 @@ def _default(info: FieldInfo) -> Any:
 
 
 def _of_field(at: str, name: str, info: FieldInfo, value: Any, filled: Filled) -> Iterator[Field | Group]:
-    shape, label, words = _shape(info), _label(name), info.description or ""
+    shape, label, words = _shape(info), info.title or _label(name), info.description or ""
     inner: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     if shape.kind == "group" and shape.model:
         yield _group(label, words, fields_of(shape.model, at, inner, filled))
@@ -113,12 +113,13 @@ def _field(  # noqa: PLR0917 - what a field is made of
 ) -> Field:  # fmt: skip
     if filled.posted is not None:
         value = filled.posted.get(at, "") if shape.kind != "secret" else ""
-    sealed = (filled.posted or {}).get(f"{at}.{SEALED}", "")
+    wrong = filled.errors.get(at, "")
+    sealed = (filled.posted or {}).get(f"{at}.{SEALED}", "") if not wrong else ""
     hint = filled.hints.get(at, "")
     optional = not required or bool(hint or sealed)
     return Field(
         name=at, label=label, kind=shape.kind, help=words, value=value, options=options, optional=optional,
-        error=filled.errors.get(at, ""), hint=hint, sealed=sealed,
+        error=wrong, hint=hint, sealed=sealed,
     )  # fmt: skip
 
 
@@ -207,7 +208,8 @@ def errors_of(problems: Sequence[Problem], names: Sequence[str], form: Mapping[s
         while path and not place:
             place = known.get(path, "")
             path = path.rpartition(".")[0]
-        found.setdefault(place or problem.path, problem.message)
+        words = problem.message.removeprefix(f"{problem.path}: ").removeprefix("Value error, ")
+        found.setdefault(place or problem.path, words[:1].upper() + words[1:])
     return found
 
 

@@ -148,7 +148,7 @@ class Replaying:
         new = {frozen.event.event_id or "": frozen for frozen in ready.events}
         made = differences.names([each for each in kept.made if each.what != "event"])
         fresh = differences.names(made_of(ready.profiles, ready.catalog))
-        added = (fresh - made) | {f"{frozen.event.metric} {id_}" for id_, frozen in new.items() if id_ not in old}
+        added = (fresh - made) | {_called(frozen) for id_, frozen in new.items() if id_ not in old}
         gone = (made - fresh) | {_name(each) for id_, each in old.items() if id_ not in new}
         changed = await self._changed([(old[id_], frozen) for id_, frozen in new.items() if id_ in old])
         if not (added or gone or changed) and state is kept.state:
@@ -182,8 +182,13 @@ def _to_send(ids: Iterable[str], new: Mapping[str, Frozen]) -> int:
     return sum(new[id_].delivery is not None for id_ in ids)
 
 
+def _called(frozen: Frozen) -> str:
+    metric = frozen.event.metric
+    return f"{metric} {(frozen.event.event_id or '').removeprefix(f'{metric}:')}"
+
+
 def _name(made: Made) -> str:
-    return f"{made.title} {made.unique_id}"
+    return f"{made.title} {made.unique_id.removeprefix(f'{made.title}:')}"
 
 
 def _told(wanted: Wanted) -> dict[str, object]:

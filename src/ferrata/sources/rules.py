@@ -49,12 +49,20 @@ class MappingRules(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    off: list[Metric] = Field(default=[], max_length=100, description="Metrics that are not sent, by the source's names.")
-    metrics: dict[Metric, Metric] = Field(default={}, max_length=100, description="The source's name of a metric: yours.")
-    properties: Mapping[Metric, FieldRules] = Field(
-        default={}, description="Rules for event properties by metric (the source's name); `*` for all, applied first."
+    off: list[Metric] = Field(
+        default=[], title="Metrics that are off", max_length=100, description="Metrics that are not sent, by the source's names."
     )
-    profile: FieldRules = Field(default=FieldRules(), description="Rules for attributes of profiles.")
+    metrics: dict[Metric, Metric] = Field(
+        default={}, title="Names of metrics", max_length=100, description="The source's name of a metric: yours."
+    )
+    properties: Mapping[Metric, FieldRules] = Field(
+        default={},
+        title="Properties of a metric",
+        description="Rules for event properties by metric (the source's name); `*` for all, applied first.",
+    )
+    profile: FieldRules = Field(
+        default=FieldRules(), title="Attributes of profiles", description="Rules for attributes of profiles."
+    )
     person_fields: list[Annotated[str, AfterValidator(_person_field)]] | None = Field(
         default=None, max_length=400, description="If given, nothing but these fields of a person leaves for Klaviyo."
     )

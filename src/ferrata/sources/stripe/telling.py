@@ -98,7 +98,13 @@ class Telling:
             self._reasons += [
                 Reason(f"/events/{place}/occurred_at", "/created", "Stripe's own time, not that of arrival"),
                 Reason(f"/events/{place}/metric", "/type"),
-                *(Reason(f"/events/{place}/{field}", f"/data/object/{pointer}") for field, pointer in sources.items()),
+                *(
+                    Reason(f"/events/{place}/{field}", f"/data/object/{pointer}", _WHY.get(field, ""))
+                    for field, pointer in sources.items()
+                ),
+                Reason(f"/events/{place}/person/email", *_of_email(self.told.object)),
+                Reason(f"/events/{place}/properties/source", "", "which source told it"),
+                Reason(f"/events/{place}/properties/environment", "/livemode", "production, or Stripe's test mode"),
             ]
 
     def change(self, person: PersonRef, attributes: Mapping[str, Any], key: str) -> None:
@@ -135,6 +141,23 @@ class Telling:
         name = self.settings.external_id_metadata
         values = (shapes.thing(each.get("metadata")).get(name) for each in objects if name)
         return next(filter(None, map(shapes.text, values)), None)
+
+
+_WHY = {
+    "unique_id": "the same for the same thing that happened, whichever event tells it",
+    "value": "in major units, by the exponent of the currency; of a refund, what it gave back more than those before",
+    "currency": "the object's own",
+}
+_EMAILS = ("customer_details/email", "customer_email", "billing_details/email", "receipt_email", "customer/email")
+
+
+def _of_email(about: Thing) -> tuple[str, str]:
+    """Where the object tells the e-mail; else it is of what earlier events or the API told."""
+    for pointer in _EMAILS:
+        name, _, inner = pointer.partition("/")
+        if shapes.text(shapes.thing(about.get(name)).get(inner) if inner else about.get(name)):
+            return f"/data/object/{pointer}", "who it is"
+    return "", "who it is: an earlier event told it of this customer or payment, or Stripe's API did"
 
 
 def email_in(*objects: Thing) -> str | None:
