@@ -86,3 +86,20 @@ class TestTheWizard:
                 (await browser.post("/ui/stores/default/connect/metric", data=form)).headers["location"].endswith("/connect/key")
             )
         assert (await doors.wiring.connections.connection("default")).account_id is None
+
+
+class TestTheMetricPage:
+    async def test_clears_the_metric_only_when_none_is_chosen(self, doors: Doors, klaviyo: Klaviyo) -> None:
+        browser = await doors.administrator()
+        metric = {"type": "metric", "id": "m1", "attributes": {"name": "Placed Order", "integration": {"key": "shopify"}}}
+        klaviyo.answers["/api/metrics"] = httpx2.Response(200, json={"data": [metric]})
+        connections = doors.wiring.connections
+        await connections.connecting.complete("default", KEY, "m1", actor=SYSTEM)
+        address = "/ui/stores/default/connect/metric"
+        assert 'value="-"' in (await browser.get(address)).text
+        for form in ({}, {"metric": ""}, {"metric": "nope"}):
+            await browser.post(address, data=form)
+            assert (await connections.connection("default")).conversion_metric_id == "m1"
+        await browser.post(address, data={"metric": "-"})
+        seen = await connections.connection("default")
+        assert (seen.conversion_metric_id, seen.status.value) == (None, "connected")

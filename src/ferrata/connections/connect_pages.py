@@ -26,6 +26,7 @@ from ferrata.ui.routes import page_routes
 log = structlog.get_logger()
 
 CONNECT = "/ui/stores/{store_id}/connect"
+NO_METRIC = "-"  # the choice of none, in the form
 DISCONNECT = "/ui/stores/{store_id}/disconnect"
 _Managing = Annotated[Principal, Depends(needs(Right.CONNECTIONS_MANAGE))]
 _Text = Annotated[str, Form()]
@@ -104,6 +105,7 @@ async def metric_page(
         connection=seen,
         metrics=metrics,
         chosen=chosen,
+        no_metric=NO_METRIC,
         tested=trial.tested if trial else told_of(seen.account_id, seen.account) if just_allowed else None,
         method=Method.PRIVATE_KEY if trial else Method.OAUTH if just_allowed else None,
         lacking=what_is_missing(trial.scopes if trial else seen.scopes) if trial or just_allowed else None,
@@ -133,8 +135,9 @@ def _add_metric(routes: APIRouter, pages: Pages, connections: Connections, ticke
         try:
             if ticket:
                 key = tickets.redeem(ticket, store_id, who.id)
-                seen = await connecting.complete(store_id, key, metric or None, actor=who.actor)
-            elif not metric:
+                chosen = None if metric in ("", NO_METRIC) else metric
+                seen = await connecting.complete(store_id, key, chosen, actor=who.actor)
+            elif metric == NO_METRIC:
                 seen = await connecting.clear_metric(store_id, actor=who.actor)
             else:
                 found = await connections.metrics(store_id)
@@ -149,7 +152,7 @@ def _add_metric(routes: APIRouter, pages: Pages, connections: Connections, ticke
         if use_account and who.may(Right.STORES_EDIT):
             await _take_over(connections, seen, who)
         named = f" to {seen.account_name}" if seen.account_name else ""
-        counted = "The conversion metric is changed." if metric else "No metric counts as a conversion now."
+        counted = "No metric counts as a conversion." if metric == NO_METRIC else "The conversion metric is changed."
         said = f"Connected{named}. Waiting events are on their way." if ticket else counted
         return redirect_saying(of_store(store_id), Flash(said))
 
