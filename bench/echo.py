@@ -59,11 +59,11 @@ def route() -> ASGIApp:
 class _Order(BaseModel):
     eventName: str  # noqa: N815 - the names of the body
     email: str
-    eventId: str  # noqa: N815
+    eventId: str  # noqa: N815 - the body's own
     value: float
     currency: str
-    eventAttributes: dict[str, Any]  # noqa: N815
-    profileAttributes: dict[str, Any]  # noqa: N815
+    eventAttributes: dict[str, Any]  # noqa: N815 - the body's own
+    profileAttributes: dict[str, Any]  # noqa: N815 - the body's own
 
 
 class _Orders(BaseModel):

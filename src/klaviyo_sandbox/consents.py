@@ -80,7 +80,7 @@ def move(state: State, source_id: str, destination_id: str) -> None:
     """Give a merged profile's suppressions to its destination, and its consents where the destination has none."""
     for table in ("consents", "suppressions"):
         where = "WHERE profile_id = ?"
-        state.execute(f"UPDATE OR IGNORE {table} SET profile_id = ? {where}", (destination_id, source_id))  # noqa: S608
+        state.execute(f"UPDATE OR IGNORE {table} SET profile_id = ? {where}", (destination_id, source_id))  # noqa: S608 - constant parts
         state.execute(f"DELETE FROM {table} {where}", (source_id,))  # noqa: S608 - one of two names
 
 

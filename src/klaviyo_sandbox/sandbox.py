@@ -95,7 +95,7 @@ class Sandbox:
     def effects(self, **filters: str) -> list[dict[str, Any]]:
         """All effects that fit, in order; filters as in `journal.EFFECT_FILTERS`. Payloads are decoded."""
         self.catch_up()
-        return msgspec.json.decode(msgspec.json.encode(list(self.journal.find_effects(filters))))  # type: ignore[no-any-return]
+        return msgspec.json.decode(msgspec.json.encode(list(self.journal.find_effects(filters))))  # type: ignore[no-any-return]  # plain JSON
 
     def catch_up(self) -> None:
         """Do all deferred work that is due by now."""

@@ -18,7 +18,7 @@ from klaviyo_sandbox.wire import EXTENSION
 try:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as _Protocol
 except ImportError:  # httptools is optional for uvicorn
-    _Protocol = H11Protocol  # type: ignore[assignment, misc]
+    _Protocol = H11Protocol  # type: ignore[assignment, misc]  # one of two
 
 
 class _TransportProtocol(_Protocol):

@@ -81,7 +81,7 @@ def confirm(turn: Turn, address: str) -> int:
     """The person behind an address confirms every pending double opt-in; returns how many there were."""
     where = "account_id = ? AND address = ?"
     key = (turn.account_id, email_key(address))
-    rows = turn.state.all(f"SELECT payload FROM pending_opt_ins WHERE {where} ORDER BY id", key)  # noqa: S608
+    rows = turn.state.all(f"SELECT payload FROM pending_opt_ins WHERE {where} ORDER BY id", key)  # noqa: S608 - constant parts
     turn.state.execute(f"DELETE FROM pending_opt_ins WHERE {where}", key)  # noqa: S608 - a constant
     for row in rows:
         _take_effect(turn, msgspec.json.decode(row["payload"], type=Subscription), double_optin=True)

@@ -122,7 +122,10 @@ def import_of_json_lines(data: bytes) -> None:
 @target(
     "events.importing.cells",
     inputs=tampered(CSV, CSV.replace(b",", b";"), CSV.replace(b",", b"\t")),
-    once_broke=(b'eventName,eventAttributes\nA,"' + b'{""a"":' + b"[" * 100_000 + b"]" * 100_000 + b'}"\n',),
+    once_broke=(
+        b'eventName,eventAttributes\nA,"' + b'{""a"":' + b"[" * 100_000 + b"]" * 100_000 + b'}"\n',
+        b"eventName,\x80profile.tier\nA,1\n",
+    ),
 )
 def import_of_csv(data: bytes) -> None:
     rows = _rows(data, "a.csv")

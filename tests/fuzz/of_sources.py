@@ -19,7 +19,8 @@ from ferrata.sources.commercetools import envelopes, reading
 from ferrata.sources.commercetools.plugin import from_plugin
 from ferrata.sources.commercetools.settings import CommercetoolsSettings
 from ferrata.sources.contract import REMEMBERED, Lookup, Mapped, Message, RawMessage, Received, Source, Unreadable, Unverified
-from ferrata.sources.errors import Refused
+from ferrata.sources.erasing import _tells_of
+from ferrata.sources.errors import Later, Refused
 from ferrata.sources.receiving import message_of
 from ferrata.sources.rules import MappingRules
 from ferrata.sources.schemas import LineKey
@@ -51,7 +52,7 @@ def _mapped(source: Source, raw: RawMessage, answers: dict[Lookup, Any], setting
             for wanted in source.lookups(message, looked_up, settings):
                 looked_up.setdefault(wanted, None)
         mapped = source.map(message, looked_up, settings)
-    except Refused:
+    except (Refused, Later):
         return None
     assert mapped == source.map(message, looked_up, settings)
     for event in mapped.events:
@@ -302,3 +303,16 @@ def plugin_configuration(given: tuple[Any, str, str]) -> None:
         CommercetoolsSettings.model_validate({"projectKey": "p"} | settings)
     except (Rejected, ValidationError):
         return
+
+
+_OF_JANE = {
+    "email": "Jane@example.com",
+    "message": {"data": "eyJlbWFpbCI6ImphbmVAZXhhbXBsZS5jb20ifQ=="},
+    "n": "j\u00e4ne@example.com",
+}
+
+
+@target("sources.erasing", inputs=bodies(_OF_JANE))
+def message_of_somebody_erased(body: bytes) -> None:
+    found = _tells_of(body, {"jane@example.com"})
+    assert found or b"jane@example.com" not in body.lower()

@@ -15,6 +15,8 @@ SOURCE = files(".py", below="src")
 LONGEST_FILE, MEDIAN_FILE = 400, 150
 VAGUE = re.compile(r"(Manager|Handler|Helper|Processor|Util)s?$")
 VAGUE_MODULE = re.compile(r"(manager|handler|helper|processor|util)s?(_|$)|_(manager|handler|helper|processor|util)s?$")
+QUIET = re.compile(r"#\s*(?:noqa|type:\s*ignore)(?::\s*[A-Z0-9, ]+\d|\[[a-z, -]+\])?(?P<rest>.*)$")
+REASON = re.compile(r"\s*(?:- |# |\()\S+ \S")
 SHARED = {"service", "schemas", "errors"}
 GUARD = "ferrata.access.http"  # every room's routes declare their rights with it
 ROOMS = "access alerts audit carts catalog connections dashboard delivery demo events health profiles"
@@ -40,6 +42,17 @@ class TestAFile:
 
     def test_is_named_for_what_it_does(self) -> None:
         assert [named(path) for path in SOURCE if VAGUE_MODULE.search(path.stem)] == []
+
+
+def test_what_keeps_a_checker_quiet_says_why() -> None:
+    written = [*SOURCE, *files(".py", below="bench"), ROOT / "dev.py", ROOT / "hatch_build.py"]
+    silent = [
+        f"{named(path)}:{number}"
+        for path in written
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if (found := QUIET.search(line)) and not REASON.match(found["rest"])
+    ]
+    assert silent == []
 
 
 def test_no_class_is_named_for_nothing() -> None:

@@ -108,3 +108,7 @@ def group(number: int, *events: dict[str, Any], **attributes: Any) -> dict[str, 
 def bulk(*groups: dict[str, Any]) -> dict[str, Any]:
     """The body of POST /api/event-bulk-create-jobs."""
     return {"data": {"type": "event-bulk-create-job", "attributes": {"events-bulk-create": {"data": list(groups)}}}}
+
+
+def pointers(answer: Any) -> set[str]:
+    return {error["source"]["pointer"] for error in answer.json()["errors"]}

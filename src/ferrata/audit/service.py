@@ -99,7 +99,7 @@ class Audit:
         last = None
         while await self._database.read(chain_store.is_anything_unsealed):
             now = self._clock.now()
-            sealed = await self._database.write(lambda connection: chain_store.seal_some(connection, now, SEALED_AT_ONCE))  # noqa: B023
+            sealed = await self._database.write(lambda connection: chain_store.seal_some(connection, now, SEALED_AT_ONCE))  # noqa: B023 - awaited here
             if sealed is None:
                 break  # somebody else has done it, or a record is missing: then verifying tells
             last = sealed

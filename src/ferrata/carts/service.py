@@ -165,7 +165,7 @@ class Carts:
         gone = 0
         for store_id in await self._database.read(store.stores):
             before = self._clock.now() - timedelta(days=(await self.settings(store_id)).keep_days)
-            gone += await self._database.write(lambda connection: store.forget(connection, store_id, before))  # noqa: B023
+            gone += await self._database.write(lambda connection: store.forget(connection, store_id, before))  # noqa: B023 - awaited here
         return gone
 
     async def _abandon(self, cart: CartRecord) -> str:

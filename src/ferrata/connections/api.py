@@ -48,7 +48,7 @@ def _add_status(routes: APIRouter, connections: Connections) -> None:
         return {"success": True, "klaviyo_integration": bodies.integration(await connections.connection(store_id))}
 
     @routes.get("/api/store/{storePublicId}/klaviyo-metrics", responses=REFUSALS)
-    async def metrics(storePublicId: str, _who: Reader, store_id: Store) -> Answer:  # noqa: N803
+    async def metrics(storePublicId: str, _who: Reader, store_id: Store) -> Answer:  # noqa: N803 - as above
         """The metrics of the connected account, as the test of a key gives them. Without a connection the list is empty."""
         seen = await connections.connection(store_id)
         try:
@@ -63,7 +63,7 @@ def _add_connecting(routes: APIRouter, connections: Connections) -> None:
     connecting = connections.connecting
 
     @routes.post(CONNECT, responses=REFUSALS, openapi_extra=bodies.CONNECT_BODY)
-    async def connect(request: Request, storePublicId: str, who: Keeper, store_id: Store) -> Answer:  # noqa: N803
+    async def connect(request: Request, storePublicId: str, who: Keeper, store_id: Store) -> Answer:  # noqa: N803 - as above
         """Look at a key (`action: test`: nothing is kept), or connect with it and a conversion metric, which tests it again.
 
         Without a key, a store that is connected takes the metric alone.
@@ -89,14 +89,14 @@ def _add_connecting(routes: APIRouter, connections: Connections) -> None:
         return {"success": True, "message": "Klaviyo connected successfully", "store": told}
 
     @routes.delete(CONNECT + "/metric", responses=REFUSALS)
-    async def clear_metric(storePublicId: str, who: Keeper, store_id: Store) -> Answer:  # noqa: N803
+    async def clear_metric(storePublicId: str, who: Keeper, store_id: Store) -> Answer:  # noqa: N803 - as above
         """Count nothing as a conversion from now on. The connection stays; another metric can be chosen at any time."""
         connection = await connecting.clear_metric(store_id, actor=who.actor)
         told = {"klaviyo_integration": bodies.completed(connection)}
         return {"success": True, "message": "Conversion metric cleared", "store": told}
 
     @routes.delete(CONNECT)
-    async def disconnect(storePublicId: str, who: Keeper, store_id: Store) -> Answer:  # noqa: N803
+    async def disconnect(storePublicId: str, who: Keeper, store_id: Store) -> Answer:  # noqa: N803 - as above
         """Forget the key or tokens, the account and the metric. The store stays, and its events wait."""
         try:
             await connecting.disconnect(store_id, who.actor)
@@ -107,7 +107,7 @@ def _add_connecting(routes: APIRouter, connections: Connections) -> None:
 
 def _add_rotation(routes: APIRouter, connections: Connections) -> None:
     @routes.post(CONNECT + "/rotate", responses=REFUSALS, openapi_extra=bodies.KEY_BODY)
-    async def rotate(request: Request, storePublicId: str, who: Keeper, store_id: Store) -> Answer:  # noqa: N803
+    async def rotate(request: Request, storePublicId: str, who: Keeper, store_id: Store) -> Answer:  # noqa: N803 - as above
         """Replace the key by another of the same account without a gap. Revoke the old one once `retiring` is empty."""
         key = bodies.text_of(await bodies.read_fields(request), "apiKey", needed=KEY_NEEDED) or ""
         connection = await connections.connecting.rotate(store_id, key, actor=who.actor)
@@ -117,7 +117,7 @@ def _add_rotation(routes: APIRouter, connections: Connections) -> None:
         return told | {"warnings": bodies.warnings(connection.scopes)}
 
     @routes.post(CONNECT + "/scopes", responses=REFUSALS)
-    async def check_scopes(storePublicId: str, who: Keeper, store_id: Store) -> Answer:  # noqa: N803
+    async def check_scopes(storePublicId: str, who: Keeper, store_id: Store) -> Answer:  # noqa: N803 - as above
         """Ask Klaviyo anew what the connection may do, one cheap request for each scope."""
         seen = await connections.check_scopes(store_id, actor=who.actor)
         return {"success": True, "scopes": bodies.scopes(seen.scopes), "checked_at": bodies.instant(seen.scopes_checked_at)}

@@ -200,7 +200,7 @@ class Worker:
                 continue
             now, asked_at = self._tools.clock.now(), self._tools.clock.monotonic()
             try:
-                lost = await self._tools.db.write(lambda connection: leases.renew(connection, [a.lease for a in held], now))  # noqa: B023
+                lost = await self._tools.db.write(lambda connection: leases.renew(connection, [a.lease for a in held], now))  # noqa: B023 - awaited here
             except Transient as error:
                 log.warning("delivery.leases_not_renewed", error=str(error))
                 continue

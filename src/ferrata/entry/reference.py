@@ -149,7 +149,7 @@ def main(arguments: list[str]) -> int:
             file.write_text(text)
             print(f"wrote {path}")  # noqa: T201 - a command's answer
     if check and drifted:
-        print("The reference is out of date. Write it again: python3 dev.py docs", file=sys.stderr)  # noqa: T201
+        print("The reference is out of date. Write it again: python3 dev.py docs", file=sys.stderr)  # noqa: T201 - a command's answer
     return 1 if check and drifted else 0
 
 

@@ -25,12 +25,12 @@ _ABSENT = msgspec.Raw(b"null")
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     eventName: str  # noqa: N815 - the names of the body
-    eventAttributes: msgspec.Raw = _ABSENT  # noqa: N815
-    profileAttributes: msgspec.Raw = _ABSENT  # noqa: N815
+    eventAttributes: msgspec.Raw = _ABSENT  # noqa: N815 - as above
+    profileAttributes: msgspec.Raw = _ABSENT  # noqa: N815 - as above
     email: str | None = None
     phone: str | None = None
-    externalId: str | None = None  # noqa: N815
-    eventId: str | None = None  # noqa: N815
+    externalId: str | None = None  # noqa: N815 - as above
+    eventId: str | None = None  # noqa: N815 - as above
     time: str | None = None
     value: msgspec.Raw = _ABSENT
     currency: str | None = None

@@ -101,7 +101,7 @@ def router(healths: ConnectionHealths) -> APIRouter:
     routes = APIRouter(tags=["connections"])
 
     @routes.get("/api/store/{storePublicId}/klaviyo-connect/health")
-    async def connection_health(storePublicId: str, _who: Reader, store_id: Store) -> ConnectionHealthDocument:  # noqa: N803
+    async def connection_health(storePublicId: str, _who: Reader, store_id: Store) -> ConnectionHealthDocument:  # noqa: N803 - as documented
         """Whether the key is good, when something last succeeded, what is used of the limits, and which scopes are missing."""
         return ConnectionHealthDocument.of(await healths.of(store_id))
 

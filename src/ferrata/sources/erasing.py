@@ -104,7 +104,7 @@ class Erasing:
         await self._in_steps(carts, lambda connection, ids: self._carts.erase(connection, store_id, ids))
         await self._in_steps(profiles, rooms.profiles.forgetting.erase)
         for kind, keys in memories.items():
-            await self._in_steps(keys, lambda connection, some: memory_store.forget(connection, store_id, kind, some))  # noqa: B023
+            await self._in_steps(keys, lambda connection, some: memory_store.forget(connection, store_id, kind, some))  # noqa: B023 - awaited here
         await self._in_steps(messages, lambda connection, ids: store.erase(connection, store_id, ids))
         await self._record(store_id, person, actor, why, would)
         return would
@@ -161,7 +161,7 @@ class Erasing:
         found: list[str] = []
         after = ""
         while rows := await self._database.read(
-            lambda connection: store.bodies_after(connection, store_id, after, STEP)  # noqa: B023
+            lambda connection: store.bodies_after(connection, store_id, after, STEP)  # noqa: B023 - awaited here
         ):
             found += [id_ for id_, key, body in rows if key in keys or _tells_of(body, needles)]
             after = rows[-1][0]
@@ -176,7 +176,7 @@ class Erasing:
         total = 0
         for start in range(0, len(ids), STEP):
             some = ids[start : start + STEP]
-            total += await self._database.write(lambda connection: work(connection, some))  # noqa: B023
+            total += await self._database.write(lambda connection: work(connection, some))  # noqa: B023 - awaited here
         return total
 
 

@@ -63,7 +63,7 @@ class Holding:
             if not held:
                 continue
             try:
-                lost = await self._database.write(lambda connection: leases.renew(connection, held, now))  # noqa: B023
+                lost = await self._database.write(lambda connection: leases.renew(connection, held, now))  # noqa: B023 - awaited here
             except Transient as error:
                 log.warning("sources.leases_not_renewed", error=str(error))
                 continue

@@ -169,7 +169,7 @@ def _list(call: Call, type_: str) -> Answer:
 def _find(call: Call, type_: str) -> sqlite3.Row:
     job_id = call.path["job_id"]
     where_ = "id = ? AND account_id = ? AND type = ?"
-    row = call.state.one(f"SELECT * FROM suppression_jobs WHERE {where_}", (job_id, call.account_id, type_))  # noqa: S608
+    row = call.state.one(f"SELECT * FROM suppression_jobs WHERE {where_}", (job_id, call.account_id, type_))  # noqa: S608 - constant parts
     if row is None:
         kind = "suppression" if type_ == SUPPRESS else "unsuppression"
         raise not_found(f"A bulk profile {kind} job with the id '{job_id}' does not exist.")

@@ -87,9 +87,9 @@ class CsvRows:
                     groups.setdefault(group, {})[name] = _cell(cell)
                 else:
                     fields[name] = _cell(cell) if name in ("value", "backfill") else _text(cell)
+            return fields | {group: msgspec.Raw(_encode(members)) for group, members in groups.items()}, None
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            return None, f"a cell cannot be read: {error}"
-        return fields | {group: msgspec.Raw(_encode(members)) for group, members in groups.items()}, None
+            return None, f"a cell, or the name of a column, cannot be read: {error}"
 
 
 def _target(column: str, mapping: Mapping) -> tuple[str | None, str]:

@@ -143,7 +143,7 @@ class Scheduler:
             await self._clock.sleep(RENEW_EVERY_SECONDS)
             try:
                 by = await self._claimant()
-                held = await self._database.write(lambda connection: claims.renew(connection, job.name, slot, by))  # noqa: B023
+                held = await self._database.write(lambda connection: claims.renew(connection, job.name, slot, by))  # noqa: B023 - awaited here
             except Transient as error:  # the lease may run out meanwhile: then the next renewal says so
                 log.warning("schedule.lease_not_renewed", job=job.name, error=str(error))
 
