@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from uuid import uuid4
 import psycopg
 
 from tests.chaos.faults import Fault
-from tests.chaos.hostile_run import HostileRun, Plan
+from tests.chaos.hostile_run import HostileRun, Plan, Report
 from tests.chaos.ledger import Dedupe
 from tests.postgres import Postgres, find_postgres, mortal_postgres
 
@@ -47,6 +48,7 @@ def main() -> int:
         command = [sys.executable, "-m", "pytest", "-n0", "-v", str(Path(__file__).with_name("test_durability.py"))]
         return subprocess.call(command, env=os.environ | {"FERRATA_CHAOS_LONG": "1"})
     until = time.monotonic() + asked.minutes * 60
+    told: list[str] = []
     failed, turn = 0, 0
     with ExitStack() as stack:
         postgres = None
@@ -60,9 +62,11 @@ def main() -> int:
                 seed, asked.events, asked.kills, engine, dedupe, NAMES[(turn // 2) % 3], asked.share,
                 crash_loop=20 if asked.kills >= 20 else 0, required_kinds=tuple(Fault) if asked.events >= 5000 else (),
             )  # fmt: skip
-            failed += _one(plan, postgres, keep=asked.keep)
+            report = _one(plan, postgres, keep=asked.keep)
+            told.append(_line(plan, report))
+            failed += report is None or bool(report.complaints)
             turn += 1
-    print(f"{turn} runs, {failed} with complaints", flush=True)
+    print("\n".join(["", *told, f"{turn} runs, {failed} with complaints"]), flush=True)
     return 1 if failed else 0
 
 
@@ -73,7 +77,16 @@ def _home() -> Path:
     return home
 
 
-def _one(plan: Plan, postgres: Postgres | None, *, keep: bool) -> bool:
+def _line(plan: Plan, report: Report | None) -> str:
+    """One run in the report: what makes it again, and what came of it."""
+    again = f"seed {plan.seed}, {plan.engine}, dedupe {plan.dedupe} naming {plan.names}"
+    if report is None:
+        return f"{again}: broke off"
+    return (f"{again}: {report.events} accepted, {report.deaths} killed, {len(report.complaints)} complaints, "
+            f"{report.seconds:.0f} s")  # fmt: skip
+
+
+def _one(plan: Plan, postgres: Postgres | None, *, keep: bool) -> Report | None:
     folder = Path(tempfile.mkdtemp(prefix=f"ferrata-chaos-{plan.seed}-"))
     url = f"sqlite:///{folder / 'ferrata.db'}"
     if plan.engine == "postgresql" and postgres:
@@ -83,13 +96,15 @@ def _one(plan: Plan, postgres: Postgres | None, *, keep: bool) -> bool:
         url = postgres.url.replace("/postgres?", f"/{name}?")
     print(f"== seed {plan.seed}, {plan.engine}, dedupe {plan.dedupe} naming {plan.names}, {plan.events} events, "
           f"{plan.kills} kills, in {folder}", flush=True)  # fmt: skip
-    report = HostileRun(plan, folder, url, lambda line: print("  ", line, flush=True), postgres).execute()
-    print("\n".join(report.lines()), flush=True)
-    if not (report.complaints and keep):
-        import shutil
-
+    report = None
+    try:
+        report = HostileRun(plan, folder, url, lambda line: print("  ", line, flush=True), postgres).execute()
+        print("\n".join(report.lines()), flush=True)
+    except AssertionError as error:  # the next seed may tell more
+        print(f"COMPLAINT: the run broke off: {str(error)[:6000]}", flush=True)
+    if not (keep and (report is None or report.complaints)):
         shutil.rmtree(folder, ignore_errors=True)
-    return bool(report.complaints)
+    return report
 
 
 if __name__ == "__main__":

@@ -56,9 +56,14 @@ class Report:
     requests: int
     seconds: float
     codes: list[int] = field(default_factory=list)
+    deaths: int = 0
+    missing: dict[str, str] = field(default_factory=dict)
+    """Strikes that cannot be done on this machine, with the reason."""
 
     def lines(self) -> list[str]:
-        told = [f"{self.events} events accepted, {self.effects} executed, {self.requests} requests, {self.seconds:.0f} s"]
+        told = [f"{self.events} events accepted, {self.effects} executed, {self.requests} requests, "
+                f"{self.deaths} processes killed, {self.seconds:.0f} s"]  # fmt: skip
+        told += [f"not possible here: {kind} ({reason})" for kind, reason in sorted(self.missing.items())]
         told += ["exercised: " + ", ".join(f"{name} {count}" for name, count in sorted(self.exercised.items()))]
         return told + [f"COMPLAINT: {complaint}" for complaint in self.complaints]
 
@@ -98,7 +103,8 @@ class HostileRun:
             complaints = self._judge(token, codes)
         seconds = time.monotonic() - began
         promises, effects = len(self.shop.promises), len(self.klaviyo.ledger.effects)
-        return Report(complaints, self.scene.exercised, promises, effects, len(self.klaviyo.seen), seconds, codes)
+        counts = promises, effects, len(self.klaviyo.seen), seconds, codes, self.victims.deaths
+        return Report(complaints, self.scene.exercised, *counts, self.missing)
 
     # What is done to them
 

@@ -138,4 +138,12 @@ NARROW = (
         "tests",
         tests=(f"{_DELIVERY}/test_clock_set_back.py",),
     ),
+    Mutant(
+        "keys of two stores are crossed",
+        "connections/service.py",
+        "        cached = self._cache.get(store_id)\n        if cached and self._clock",
+        "        cached = self._cache.get(store_id) or next(iter(self._cache.values()), None)\n        if cached and self._clock",
+        "tests",
+        tests=("tests/connections/test_service.py::TestWhatDeliverySees::test_is_the_key_of_the_store_and_nothing_for_another",),
+    ),
 )

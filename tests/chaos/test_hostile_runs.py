@@ -74,7 +74,7 @@ def test_cut_off_frozen_and_without_its_database_on_postgresql(tmp_path: Path, m
 
 
 def test_a_newer_release_takes_over_on_postgresql(tmp_path: Path, mortal: Postgres) -> None:
-    plan = Plan(seed=5, events=600, kills=2, engine="postgresql", strikes=("migration_killed", "cleanup_killed"), share=0.1)
+    plan = Plan(seed=5, events=400, kills=1, engine="postgresql", strikes=("migration_killed",), share=0.1)
     assert on_postgres(plan, tmp_path, mortal).complaints == []
 
 
