@@ -75,10 +75,14 @@ def strace_attaches(folder: Path) -> str | None:
         try:
             with attached([sleeper.pid], folder / "attached", "pwrite64:error=ENOSPC"):
                 return None
-        except RuntimeError as error:
+        except CannotAttach as error:
             return str(error)
         finally:
             sleeper.kill()
+
+
+class CannotAttach(RuntimeError):
+    """None of these processes can be traced here."""
 
 
 @contextmanager
@@ -88,9 +92,12 @@ def attached(pids: list[int], log: Path, rule: str) -> Iterator[None]:
     command = ["strace", "-f", *targets, "-e", f"trace={rule.partition(':')[0]}", "-e", f"inject={rule}", "-o", str(log)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as tracer:
         try:
-            told = (tracer.stderr.readline() if tracer.stderr else "").strip()
-            if not told.endswith("attached") and "attached with" not in told:
-                raise RuntimeError(f"strace cannot attach here: {told}")
+            told: list[str] = []
+            while not told or not re.search(r"attached( with \d+ threads)?$", told[-1]):  # some may have ended meanwhile
+                line = tracer.stderr.readline() if tracer.stderr else ""
+                if not line:
+                    raise CannotAttach("strace cannot attach here: " + " ".join(told))
+                told.append(line.strip())
             threading.Thread(target=_drain, args=(tracer,), daemon=True).start()
             yield
         finally:
