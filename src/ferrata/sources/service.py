@@ -25,6 +25,7 @@ from ferrata.kit.clock import Clock
 from ferrata.kit.ids import new_id
 from ferrata.sources import counting, memory_store, runs_store, store
 from ferrata.sources.backfilling import Backfilling, Bounds
+from ferrata.sources.bell import Bell
 from ferrata.sources.configurations import Configurations
 from ferrata.sources.contract import Backfill, Reader, Received, Reply, Source
 from ferrata.sources.erasing import Erasing, Rooms
@@ -92,7 +93,7 @@ class Sources:
         self.configurations = Configurations(ground.database, ground.clock, ground.audit, ground.box, installed)
         readers = Readers(ground.database, ground.clock, ground.transport)
         handover = Handover(ground.takers)
-        takers = ground.takers
+        self._bell, takers = Bell(ground.database), ground.takers
         self.erasing = Erasing(
             Rooms(ground.database, ground.audit, takers.events, takers.profiles, ground.delivery, ground.carts)
         )
@@ -110,8 +111,10 @@ class Sources:
 
     def _woken(self, key: LineKey) -> None:
         self.worker.wake(key)
+        self._bell.ring()
 
     async def close(self) -> None:
+        await self._bell.close()
         await self._tools.readers.close()
 
     async def receive(self, kind: str, store_id: str, received: Received) -> Receipt | Reply:

@@ -10,10 +10,12 @@ from typing import Any
 
 import structlog
 
+from ferrata.infra.database.notices import listen
 from ferrata.infra.errors import FerrataError, Rejected, Transient
 from ferrata.infra.leases import Fenced, Lease
 from ferrata.sources import runs_store, schedule, store
 from ferrata.sources.backfilling import LOOK_AGAIN_SECONDS, Backfilling
+from ferrata.sources.bell import CHANNEL
 from ferrata.sources.contract import Queue
 from ferrata.sources.holding import Holding
 from ferrata.sources.line import Line, Tools
@@ -51,6 +53,9 @@ class SourceWorker:
         """Something new waits."""
         self._wake.set()
 
+    def _told(self, _words: str) -> None:
+        self._wake.set()
+
     def look_around(self) -> None:
         """A run through history has begun or goes on."""
         self._looked_around = float("-inf")
@@ -58,7 +63,9 @@ class SourceWorker:
 
     async def run(self) -> None:
         """Work until ``stop``. What is under way then is broken off, which loses nothing."""
-        keeping = asyncio.create_task(self._parts.holding.keep())
+        beside = [asyncio.create_task(self._parts.holding.keep())]
+        if not self._tools.database.exclusive:
+            beside.append(asyncio.create_task(listen(self._tools.database, CHANNEL, self._told, self._tools.clock)))
         try:
             while not self._stopping:
                 self._wake.clear()
@@ -68,9 +75,9 @@ class SourceWorker:
                     log.warning("sources.cannot_look_for_work", error=str(error))
                 await self._pause()
         finally:
-            for task in (keeping, *self._running.values()):
+            for task in (*beside, *self._running.values()):
                 task.cancel()
-            await asyncio.gather(keeping, *self._running.values(), return_exceptions=True)
+            await asyncio.gather(*beside, *self._running.values(), return_exceptions=True)
             await self._parts.holding.give_back_all()
 
     def stop(self) -> None:
