@@ -88,7 +88,7 @@ def _in_state(key: LaneKey, state: State) -> tuple[ColumnElement[bool], ...]:
 
 
 def of_batch(key: LaneKey, batch_id: str) -> tuple[ColumnElement[bool], ...]:
-    """What of a batch is not settled yet. With its lane and its state it is found in an index, without them in all there is."""
+    """What of a batch is not settled yet: by lane and state it is searched for in the index of what is under way."""
     return *_in_state(key, State.SENDING), deliveries.c.batch_id == batch_id
 
 

@@ -43,6 +43,12 @@ class HeadersByName(Headers):
     def __contains__(self, key: Any) -> bool:
         return _written(key) in self._values
 
+    def getlist(self, key: str) -> list[str]:
+        if len(self._values) < len(self.raw):  # one is there several times, perhaps this one
+            return super().getlist(key)
+        value = self._values.get(_written(key))
+        return [] if value is None else [value.decode("latin-1")]
+
     def get(self, key: str, default: Any = None) -> Any:
         value = self._values.get(_written(key))
         return default if value is None else value.decode("latin-1")

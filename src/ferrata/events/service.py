@@ -216,19 +216,30 @@ class Events:
         now = self._clock.now()
         await self.fresh()
         frozen = [freeze(event, store_id, new_id(now), source, now, decide=self._decide) for event in events]
-        problems = [size_problem(each, path.rstrip(".")) for each, path in zip(frozen, paths, strict=True)]
-        if whole and any(problems):
-            raise Rejected("Too large for Klaviyo.", problems=tuple(problem for problem in problems if problem))
-        fitting = [index for index, problem in enumerate(problems) if problem is None]
+        problems = {
+            index: problem for index, each in enumerate(frozen) if (problem := size_problem(each, paths[index].rstrip(".")))
+        }
+        if not problems:
+            return [*await self._hand_in(store_id, Submission(tuple(frozen), tuple(paths), whole), now)]
+        if whole:
+            raise Rejected("Too large for Klaviyo.", problems=tuple(problems.values()))
+        fitting = [index for index in range(len(frozen)) if index not in problems]
         submission = Submission(tuple(frozen[index] for index in fitting), tuple(paths[index] for index in fitting), whole)
-        handed_in = self._clock.now()
-        given = dict(zip(fitting, await self._intake.put(submission), strict=True))
+        given = dict(zip(fitting, await self._hand_in(store_id, submission, now), strict=True))
+        return [given[index] if index in given else Refusal(400, (problems[index],)) for index in range(len(frozen))]
+
+    async def _hand_in(self, store_id: str, submission: Submission, began: datetime) -> Answers:
+        """Returns once its commit is on disk."""
+        handed_in = self._clock.now() if self._traced else began
+        answers = await self._intake.put(submission)
         if self._traced:
-            new = [answer.event.id for answer in given.values() if isinstance(answer, Receipt) and not answer.repeated]
-            self._traced(store_id, new, now, handed_in)
-        if any(isinstance(answer, Receipt) and answer.event.deliverable and not answer.repeated for answer in given.values()):
-            self._delivery.wake(store_id, Family.EVENTS)
-        return [Refusal(400, (problem,)) if problem else given[index] for index, problem in enumerate(problems)]
+            new = [answer.event.id for answer in answers if isinstance(answer, Receipt) and not answer.repeated]
+            self._traced(store_id, new, began, handed_in)
+        for answer in answers:
+            if isinstance(answer, Receipt) and answer.event.deliverable and not answer.repeated:
+                self._delivery.wake(store_id, Family.EVENTS)
+                break
+        return answers
 
     def _keep(self, connection: Connection, submissions: Sequence[Submission], unit: int) -> tuple[Answers, ...]:
         """Settle and write submissions in one transaction. Depends on nothing but its arguments and the database."""
