@@ -1,7 +1,7 @@
 """Which of the waiting deliveries go next, and how: the pure half of a lane.
 
-Calm: each goes alone, at once. Backlog: as many as fit go as a bulk job. While the next job is still to come soon, the rest waits
-for it, for alone each costs thirty times as much; only where no job may go soon, what the single endpoint allows goes alone.
+Calm: each goes alone, at once. Backlog: as many as fit go as a bulk job, and what the single endpoint still allows goes alone
+beside it; but where many live ones wait and the next job may go soon, they wait for it: alone each costs thirty times as much.
 Of one person nothing overtakes: where one delivery has to stay, all later ones of that person stay.
 """
 

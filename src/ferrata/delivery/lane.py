@@ -44,6 +44,7 @@ class _Look:
     """What the last look at the outbox showed."""
 
     waiting: int = 0
+    live: int = 0
     at: float = float("-inf")
 
 
@@ -169,8 +170,8 @@ class Lane:
         if not (room.bulk or room.live or room.history) or (room.rest_waits and not room.bulk):
             return
         limit = self._family.most_items + HISTORY_SINGLES if room.bulk else LIVE_SINGLES + CALM
-        choice, seen = await self._chosen(room, limit)
-        self._look.waiting, self._look.at = seen, now
+        choice = await self._chosen(room, limit)
+        self._look.at = now
         if choice.bulk or choice.alone:
             for request in await self._claim(choice):
                 self._agenda.add(request)
@@ -183,27 +184,29 @@ class Lane:
             bulk=bulk_soon and self._agenda.ready_bulks == 0,
             live=max(0, LIVE_SINGLES - singles),
             history=max(0, HISTORY_SINGLES - singles),
-            rest_waits=bulk_soon and self._look.waiting > CALM,
+            rest_waits=bulk_soon and self._look.live > CALM,  # the few that are live among history do not wait for it
         )
 
-    async def _chosen(self, room: Room, limit: int) -> tuple[Choice, int]:
+    async def _chosen(self, room: Room, limit: int) -> Choice:
         """Look at the head of what waits; deeper, and past those who are busy, only where the head is all theirs."""
         busy = self._agenda.persons
 
-        def look(connection: Connection) -> tuple[Choice, int]:
-            choice, seen = look_at(connection, limit)
-            return (choice, seen) if choice.bulk or choice.alone or seen < limit else look_at(connection, DEEP_LOOK)
+        def look(connection: Connection) -> tuple[Choice, int, int]:
+            choice, seen, live = look_at(connection, limit)
+            return (choice, seen, live) if choice.bulk or choice.alone or seen < limit else look_at(connection, DEEP_LOOK)
 
-        def look_at(connection: Connection, most: int) -> tuple[Choice, int]:
+        def look_at(connection: Connection, most: int) -> tuple[Choice, int, int]:
             seen = outbox.waiting(connection, self.key, most)
             unsent = outbox.unsent(connection, self.key, {name for each in seen for name in needed_by(each)})
-            return choose(seen, busy, room, self._family, unsent), len(seen)
+            live = sum(each.priority == outbox.LIVE for each in seen)
+            return choose(seen, busy, room, self._family, unsent), len(seen), live
 
         try:
-            return await self._tools.db.read(look)
+            choice, self._look.waiting, self._look.live = await self._tools.db.read(look)
         except StorageUnavailable as error:
             log.warning("delivery.cannot_look", store=self.key.store_id, error=str(error))
-            return Choice(), self._look.waiting
+            return Choice()
+        return choice
 
     async def _claim(self, choice: Choice) -> list[Request]:
         now = self._tools.clock.now()
@@ -269,7 +272,7 @@ class Lane:
             return min(seconds, LOOK_WHILE_PARKED_SECONDS)
         request = self._agenda.next_request()
         if request is None:
-            choice, self._look.waiting = await self._chosen(Room(bulk=False, live=1, history=1), CALM)
+            choice = await self._chosen(Room(bulk=False, live=1, history=1), CALM)
             for claimed in await self._claim(Choice(alone=choice.alone[:1])) if choice.alone else ():
                 self._agenda.add(claimed)
             request = self._agenda.next_request()
