@@ -177,3 +177,36 @@ async def test_a_form_that_trickles_is_given_up(anyio_backend: str) -> None:
     with pytest.raises(TooSlow):
         await SmallBodies(form, seconds=0.5)({"type": "http"}, trickle, None)  # type: ignore[arg-type]  # nothing is sent
     assert seen
+
+
+POST = b"POST /nowhere HTTP/1.1\r\nHost: x\r\n"
+HIDDEN = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+SMUGGLING = [
+    b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\nContent-Length: 44\r\n\r\n0\r\n\r\n",
+    b"Content-Length: 0\r\nContent-Length: 44\r\n\r\n",
+    b"Content-Length: 0, 44\r\n\r\n",
+    b"Content-Length: +0\r\n\r\n",
+    b"Content-Length: 0x0\r\n\r\n",
+    b"Content-Length: -1\r\n\r\n",
+    b"Content-Length: 99999999999999999999999\r\n\r\n",
+    b"Content-Length : 0\r\n\r\n",
+    b"Transfer-Encoding: xchunked\r\n\r\n",
+    b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+    b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    b"Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffffff\r\n\r\n",
+    b"X: a\rContent-Length: 44\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+class TestARequestOfTwoLengths:
+    async def test_is_refused_and_nothing_behind_it_is_read(self, port: int) -> None:
+        for shape in SMUGGLING:
+            said = await exchange(port, POST + shape + HIDDEN)
+            assert b'"live"' not in said, shape
+            assert said.count(b"HTTP/1.1 ") == 1, (shape, said)
+            assert b"HTTP/1.1 400" in said, (shape, said)

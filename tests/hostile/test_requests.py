@@ -123,3 +123,28 @@ async def test_a_cursor_with_keys_that_are_none_is_refused_everywhere(doors: Doo
 
 def _pages(methods: Any) -> bool:
     return any(each["name"] == "cursor" for each in methods.get("get", {}).get("parameters", ()))
+
+
+PRIVILEGED = {"isAdmin": True, "level": 1000, "role": "administrator", "storeId": "other", "createdBy": "x", "secret_hash": "x"}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_a_body_may_not_name_is_refused_or_ignored_and_never_taken_over(doors: Doors) -> None:
+    """By the description: every object that a body is read into takes its own names alone."""
+    document = doors.app.openapi()
+    schemas, open_ = document["components"]["schemas"], []
+    read = 0
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            name = schema.get("$ref", "").rpartition("/")[2]
+            if name:
+                read += 1
+                if schemas[name].get("additionalProperties", True) is not False:
+                    open_.append((method, path, name))
+    assert read > 15
+    assert open_ == []
+    headers = await doors.token(*ALL_RIGHTS, store_id=None)
+    for path in ("/events", "/tokens", "/stores", "/members", "/people"):
+        answer = await doors.client.post(path, json={"eventName": "A", "name": "n"} | PRIVILEGED, headers=headers)
+        assert answer.status_code in (400, 403, 404, 405), (path, answer.text[:200])

@@ -18,6 +18,7 @@ LINK = re.compile(r"(?<!\!)\[[^\]]+\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 FENCE = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
 RELIABILITY = ROOT / "docs/reliability.md"
+SECURITY = ROOT / "docs/operate/security.md"
 
 
 def anchors(page: Path) -> set[str]:
@@ -129,3 +130,17 @@ class TestReliability:
             found = [node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
             [node] = [node for node in found if node.name == name]
             body = node.body
+
+
+class TestSecurity:
+    ROWS = re.findall(r"^\| J(\d+) \| ([^|]+) \| (.+) \|$", SECURITY.read_text(), re.MULTILINE)
+    NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)((?:::\w+)+)`", SECURITY.read_text())))
+
+    def test_has_every_attack_once_with_a_test_or_a_reason(self) -> None:
+        shown = re.compile(r"(`tests/[\w/]+\.py(::\w+)+` ?)+|(Not shown here|Does not apply): .{30,}")
+        assert [int(number) for number, _, _ in self.ROWS] == [*range(1, 51)]
+        assert [number for number, _, by in self.ROWS if not shown.fullmatch(by)] == []
+
+    @pytest.mark.parametrize(("path", "rest"), NAMED, ids=[path.rpartition("/")[2] + rest for path, rest in NAMED])
+    def test_names_a_test_that_exists(self, path: str, rest: str) -> None:
+        TestReliability().test_names_a_test_that_exists(path, rest)
