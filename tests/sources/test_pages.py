@@ -104,7 +104,7 @@ class TestBeforeItIsSetUp:
 class TestRules:
     async def test_show_on_a_recent_message_what_they_would_do_before_they_count(self, opened: Shop, page: Page) -> None:
         await set_up(opened)
-        await take(opened, order(11))
+        await take(opened, order(88))
         await opened.visit(page, "/ui/sources/shop/settings")
         await page.get_by_label("Names of metrics").fill("Placed Order = Bought")
         await page.get_by_text("Properties of a metric: one more").click()

@@ -13,7 +13,7 @@ from ferrata.sources.errors import NotSetUp, Unverified
 from ferrata.sources.receiving import STRAYS_A_MINUTE
 from ferrata.sources.schedule import GIVE_UP_AFTER
 from ferrata.sources.schemas import Receipt, State
-from tests.sources.conftest import Installed
+from tests.sources.conftest import STORE, Installed
 from tests.sources.shop import order, received
 
 
@@ -164,6 +164,17 @@ class TestLookingUp:
 
 
 class TestWhatIsKeptApart:
+    async def test_can_be_taken_by_the_store_that_was_meant(self, shop: Installed) -> None:
+        await shop.set_up()
+        with pytest.raises(NotFound):
+            await shop.deliver(received([order(1)], shop.clock.now()), store="defualt")
+        [stray] = await shop.sources.strays()
+        assert stray.reason == "There is no store 'defualt'."
+        await shop.sources.replaying.adopt("shop", [stray.id], STORE, SYSTEM)
+        await shop.map()
+        assert await shop.sources.strays() == []
+        assert [unique_id for _, unique_id, _ in await shop.events()] == ["Placed Order:shop:o1:placed"]
+
     async def test_is_what_does_not_prove_where_it_comes_from(self, shop: Installed) -> None:
         await shop.set_up()
         with pytest.raises(Unverified):
@@ -206,6 +217,14 @@ class TestASource:
         assert await shop.map() == 0
         await save("default", "shop", settings=None, rules=None, enabled=True, actor=SYSTEM)
         assert await shop.map() == 1
+
+    async def test_of_a_store_that_is_not_connected_becomes_events_that_wait(self, shop: Installed) -> None:
+        await shop.set_up()
+        assert await shop.wiring.connections.credential(STORE) is None
+        await shop.take(order(1))
+        await shop.map()
+        [kept] = await shop.messages(State.MAPPED)
+        assert [each.state.value for each in (await shop.sources.deliveries(kept)).values()] == ["waiting"]
 
     async def test_answers_handshakes_in_its_own_words(self, shop: Installed) -> None:
         await shop.set_up()

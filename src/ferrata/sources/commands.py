@@ -163,10 +163,36 @@ def sources(opened: Opened) -> App:
         said = f"{done.count:,} messages are mapped again." if yes else _would(done)
         Terminal(as_json=json).answer(msgspec.to_builtins(done), said=said)
 
+    _add_strays(app, opened)
     for source in installed().values():
         if own := source.commands(opened):
             app.command(own, name=source.kind)
     return app
+
+
+def _add_strays(app: App, opened: Opened) -> None:
+    @app.command
+    async def strays(
+        kind: str | None = None, *ids: str, store: StoreOption = None, yes: Yes = False, limit: int = 50, json: Json = False
+    ) -> None:
+        """Deliveries that named a store which is not there. With --yes those named are taken as genuine ones of --store.
+
+        Parameters
+        ----------
+        kind
+            The source, such as stripe.
+        ids
+            Which of them.
+        """
+        async with opened() as desk:
+            if kind and ids and yes:
+                store_id = await desk.connections.registry.choose(store)
+                done = await desk.sources.replaying.adopt(kind, ids, store_id, COMMAND_LINE)
+                said = f"{done.count:,} deliveries are taken as messages of the store {store_id}."
+                return Terminal(as_json=json).answer(msgspec.to_builtins(done), said=said)
+            found = await desk.sources.strays(kind, max(1, min(limit, 500)))
+        rows = [{**MessageDocument.of(each).model_dump(mode="json"), "kind": each.message.kind} for each in found]
+        return Terminal(as_json=json).rows(["id", "kind", "received_at", "reason"], rows, nothing="None.")
 
 
 def backfills(opened: Opened) -> App:

@@ -113,6 +113,13 @@ class Replaying:
         self._reception.wake(line)
         return Remapping(False, count)
 
+    async def adopt(self, kind: str, ids: Sequence[str], store_id: str, actor: Actor) -> Remapping:
+        """Take deliveries that named a store which is not there as genuine ones of this store. Raises as ``again``."""
+        wanted = Wanted(store_id=store_id, kind=kind, ids=tuple(ids))
+        await self._tools.configurations.get(store_id, kind)
+        await self._tools.database.write(lambda connection: store.adopt(connection, kind, ids, store_id))
+        return await self.again(wanted, actor)
+
     async def discard(self, wanted: Wanted, actor: Actor) -> int:
         """Give refused messages up for good; how many there were."""
         line = LineKey(wanted.store_id, wanted.kind or "")

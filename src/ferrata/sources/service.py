@@ -316,9 +316,9 @@ class Sources:
             going = await self.backfilling.step(going)
         return await self._database.read(lambda connection: runs_store.find(connection, id_))
 
-    def strays_store(self) -> str:
-        """Under which store id messages stand that named a store which is not there."""
-        return NO_STORE
+    async def strays(self, kind: str | None = None, limit: int = 50) -> list[KeptMessage]:
+        """Deliveries that named a store which is not there, the newest first."""
+        return [*(await self.messages(Wanted(store_id=NO_STORE, kind=kind), None, limit)).rows]
 
 
 def _figures(connection: Connection, line: LineKey, now: datetime) -> tuple[Backlog, datetime | None, int, Counts]:

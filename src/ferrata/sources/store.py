@@ -254,6 +254,12 @@ def discard(connection: Connection, line: LineKey, ids: Sequence[str]) -> int:
     return connection.execute(delete(messages).where(*_is(line), *refused)).rowcount
 
 
+def adopt(connection: Connection, kind: str, ids: Sequence[str], store_id: str) -> int:
+    """Give deliveries that named a store which is not there to one that is; how many there were."""
+    nobodys = (messages.c.store_id == "", messages.c.kind == kind, messages.c.id.in_(ids))
+    return connection.execute(update(messages).where(*nobodys).values(store_id=store_id)).rowcount
+
+
 def drop_oldest_strays(connection: Connection, line: LineKey, keep: int) -> int:
     """Of deliveries kept apart unopened, delete all but the newest ``keep``."""
     strays = (*_is(line), messages.c.state == State.REFUSED.value, messages.c.envelope.is_(True))
