@@ -68,7 +68,7 @@ def _acceptance(axes: Any, kept: Kept) -> bool:
     axes.bar([place + 0.2 for place in places], [row.floor or 0 for row in rows], 0.38, color=GREY, label="floor: keeps nothing")
     axes.set_xticks(list(places), [labels[row.name.split(".")[1]] for row in rows])
     axes.set_ylabel("events a second")
-    axes.legend()
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2)
     return True
 
 
@@ -85,6 +85,7 @@ def _cpu(axes: Any, kept: Kept) -> bool:
         color=[c for _, _, c in reversed(bars)],
     )
     axes.set_xscale("log")
+    axes.set_xlim(left=10)
     axes.set_xlabel("µs of CPU for each event")
     return True
 
