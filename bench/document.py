@@ -49,9 +49,9 @@ rate times CPU makes much less than a core, it was the disk that was waited for,
 process on one machine needs PostgreSQL; see [Scaling](operate/scaling.md). The hand-written route checks less than the floor
 does, and so may be faster than it.
 
-What the peers lose they lose by design. huey takes a task off its queue before running it, and so does Celery by default; with
-`acks_late` Celery keeps it, but a broker without visibility timeouts, as SQLAlchemy's, does not give to anybody else what a
-killed worker had taken.
+Where a peer loses events, it is what its worker had in hand when it was killed: huey takes a task off its queue before running
+it, and so does Celery by default, some tasks ahead of its work; with `acks_late` Celery keeps them, but a broker without visibility
+timeouts, as SQLAlchemy's, gives to nobody else what a killed worker had taken.
 """
 _SYNCED_WRITES = 200
 

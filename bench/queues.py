@@ -59,7 +59,7 @@ def queues(size: float) -> list[Row]:
         Row("queues.cpu", "CPU for each event, from put by to delivered, live one by one", ours.cpu_micros, "µs",
             peers={label: each.cpu_micros for label, each in peers.items()}, goal="less than each peer",
             met=ours.cpu_micros < least),
-        Row("queues.lost", f"lost of {int(KILLED * share)} events with {KILLS} SIGKILLs of the worker", ours.lost, "",
+        Row("queues.lost", f"lost of {max(30, int(KILLED * share))} events with {KILLS} SIGKILLs of the worker", ours.lost, "",
             peers={label: each.lost for label, each in peers.items()}, goal="0", met=ours.lost == 0),
     ]  # fmt: skip
 
@@ -70,13 +70,13 @@ def _ours(share: float) -> _Measured:
         with serving(home) as server:
             _post(server, "w", 50)
             _until_still(klaviyo, 50)
-            before, taken = cpu_seconds(server.pid), int(DELIVERED * share)
+            before, taken = cpu_seconds(server.pid), max(60, int(DELIVERED * share))
             _post(server, "cpu", taken, connections=1)
             _until_still(klaviyo, 50 + taken)
             cpu = (cpu_seconds(server.pid) - before) / taken * 1e6
             number = int(TAKEN * share)
             rate = number / _post(server, "rate", number, connections=1)
-        return _Measured(rate, cpu, _ours_lost(home, klaviyo, int(KILLED * share)))
+        return _Measured(rate, cpu, _ours_lost(home, klaviyo, max(30, int(KILLED * share))))
 
 
 def _ours_lost(home: Path, klaviyo: Running, number: int) -> float:
@@ -104,9 +104,9 @@ def _peer(kind: str, share: float) -> _Measured:
         home = Path(folder)
         rate = _put(kind, home, klaviyo, "rate", max(40, int(TAKEN_BY_PEER * share)))
         with tempfile.TemporaryDirectory(prefix="ferrata-queue-") as other:
-            cpu = _cpu(kind, Path(other), klaviyo, int(DELIVERED * share))
+            cpu = _cpu(kind, Path(other), klaviyo, max(60, int(DELIVERED * share)))
         with tempfile.TemporaryDirectory(prefix="ferrata-queue-") as other:
-            lost = _lost(kind, Path(other), klaviyo, int(KILLED * share))
+            lost = _lost(kind, Path(other), klaviyo, max(30, int(KILLED * share)))
         return _Measured(rate, cpu, lost)
 
 
