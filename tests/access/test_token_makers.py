@@ -211,6 +211,17 @@ class TestTheRightsOfAToken:
         (listed,) = (await owner.get("/api/tokens")).json()["tokens"]
         assert listed["madeBy"] == "Olga"
 
+    async def test_are_not_kept_by_a_token_that_lacks_them(self, doors: Doors, clock: MovedClock) -> None:
+        await person(doors, "Olga", default="owner")
+        ada = await person(doors, "Ada", default="admin")
+        browser = await sign_in(doors, ada)
+        more = await told(await browser.post("/api/tokens", json={"name": "more", "rights": ["connections:manage"]}), 201)
+        less = await told(await browser.post("/api/tokens", json={"name": "less", "rights": ["delivery:read"]}), 201)
+        headers = await doors.token(Right.MEMBERS_MANAGE, Right.DELIVERY_READ)
+        assert (await doors.client.delete(f"{MEMBERS}/{ada.id}?keepTokens=true", headers=headers)).status_code == 204
+        clock.advance(2)
+        assert [await is_good(doors, each) for each in (more, less)] == [False, True]
+
 
 class TestAnInvitation:
     async def test_ends_when_whoever_made_it_may_not_invite_so_any_more(self, doors: Doors) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from ferrata.access import link_store
 from ferrata.access import token_store as store
 from ferrata.access.schemas import MadeWith, Purpose, Token
-from ferrata.access.token_standing import person_behind
+from ferrata.access.token_standing import person_behind, standing
 from ferrata.audit.schemas import Actor
 from ferrata.audit.service import Audit
 
@@ -46,16 +46,22 @@ def keep_made_with(connection: Connection, token: Token, actor: Actor, now: date
 def end_or_keep(connection: Connection, tokens: Sequence[Token], actor: Actor, now: datetime, *, keep: bool) -> dict[str, object]:
     """Tokens of somebody who may no longer have made them. Kept, they are whose who keeps them, and may do no more than they.
 
-    Returns what the audit tells of it.
+    A token keeps only what it could have made itself. Returns what the audit tells of it.
     """
-    if not tokens:
-        return {}
-    if keep:
-        store.keep_made_by(connection, [token.id for token in tokens], person_behind(connection, actor))
-        return {"kept_tokens": [token.name for token in tokens]}
+    keeper = store.by_id(connection, actor.id) if actor.kind == "token" else None
+    within = standing(connection, keeper).rights if keeper else None
+    kept: list[Token] = []
+    ended: list[Token] = []
     for token in tokens:
+        may_keep = keeper is None or within is None or (token.rights <= within and not token.outlives(keeper))
+        (kept if keep and may_keep else ended).append(token)
+    if kept:
+        person = person_behind(connection, actor)
+        store.keep_made_by(connection, [token.id for token in kept], person, keeper.id if keeper else None)
+    for token in ended:
         store.revoke(connection, token.id, now)
-    return {"revoked_tokens": [token.name for token in tokens]}
+    told = {"kept_tokens": kept, "revoked_tokens": ended}
+    return {name: [token.name for token in found] for name, found in told.items() if found}
 
 
 def note_revoked(connection: Connection, audit: Audit, actor: Actor, token: Token, because: Token | None = None) -> None:

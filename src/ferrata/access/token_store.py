@@ -64,9 +64,9 @@ def good_made_by(connection: Connection, person_id: str, store_id: str | None) -
     return [_token(row) for row in connection.execute(query.where(tokens.c.store_id == store_id) if store_id else query)]
 
 
-def keep_made_by(connection: Connection, ids: Sequence[str], keeper: str | None) -> None:
-    """From now on these are somebody else's, and may do what they may; None: nobody's."""
-    connection.execute(update(tokens).where(tokens.c.id.in_(ids)).values(made_by=keeper, made_with=None))
+def keep_made_by(connection: Connection, ids: Sequence[str], person: str | None, token: str | None) -> None:
+    """From now on these count as made by this person, with this token; None: by nobody, with none."""
+    connection.execute(update(tokens).where(tokens.c.id.in_(ids)).values(made_by=person, made_with=token))
 
 
 def good_made_with(connection: Connection, token_id: str) -> list[Token]:
