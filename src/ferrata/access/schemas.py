@@ -7,7 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
-from ferrata.access.agents import readable
+from ferrata.access.browsers import readable
 from ferrata.access.errors import LacksRight
 from ferrata.audit.schemas import COMMAND_LINE, Actor
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ferrata.access.agents import readable
+from ferrata.access.browsers import readable
 
 WEBKIT, MAC = "AppleWebKit/537.36 (KHTML, like Gecko)", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"
 
