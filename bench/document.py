@@ -50,8 +50,8 @@ process on one machine needs PostgreSQL; see [Scaling](operate/scaling.md). The 
 does, and so may be faster than it.
 
 Where a peer loses events, it is what its worker had in hand when it was killed: huey takes a task off its queue before running
-it, and so does Celery by default, some tasks ahead of its work; with `acks_late` Celery keeps them, but a broker without visibility
-timeouts, as SQLAlchemy's, gives to nobody else what a killed worker had taken.
+it, and so does Celery by default, some tasks ahead of its work; with `acks_late` Celery keeps them, but a broker without
+visibility timeouts, as SQLAlchemy's, gives to nobody else what a killed worker had taken.
 """
 _SYNCED_WRITES = 200
 
