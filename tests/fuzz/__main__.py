@@ -26,22 +26,20 @@ def main() -> int:
     number = random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
     print(f"seed {number}: {len(chosen)} targets, {options.minutes:g} minutes", flush=True)
     chance, until = random.Random(number), time.monotonic() + options.minutes * 60
-    broken: dict[str, str] = {}
+    broken: list[str] = []
     rounds = 0
     while chosen and time.monotonic() < until:
         rounds += 1
         for name in [*chosen]:
-            if time.monotonic() >= until and rounds > 1:
+            if time.monotonic() >= until:
                 break
             try:
                 chosen[name].try_what_broke()
                 chosen[name].try_many(chance)
             except Exception:  # noqa: BLE001 - each target's faults are told, and the others go on
-                broken[name] = traceback.format_exc()
+                broken.append(name)
                 del chosen[name]
-                print(f"{name} BROKE", flush=True)
-    for name, told in broken.items():
-        print(f"\n== {name}\n" + "\n".join(told.splitlines()[-MOST_TOLD:]))
+                print(f"\n== {name}\n" + "\n".join(traceback.format_exc().splitlines()[-MOST_TOLD:]) + "\n", flush=True)
     print(f"{rounds} rounds, {len(broken)} broken" + (f": {', '.join(broken)}" if broken else ""), flush=True)
     return 1 if broken else 0
 

@@ -229,13 +229,14 @@ class TestAmazonSns:
             self._signed(key, TopicArn=TOPIC + "2"),
             self._signed(key, SigningCertURL="https://evil.example.com/c.pem"),
             self._signed(key, SigningCertURL="https://sns.eu-central-1.amazonaws.com.evil.example.com/c.pem"),
+            self._signed(key, SigningCertURL=f"https://sns.eu-central-1.amazonaws.com/?Message={self.CERTIFICATE}"),
             self._signed(key, SigningCertURL="http://sns.eu-central-1.amazonaws.com/SimpleNotificationService-1.pem"),
             self._signed(rsa.generate_private_key(65_537, 2048)),
         ]
         for each in forged:
             with pytest.raises(Unverified):
                 await Commercetools().prove(received(each), chosen, network.around())
-        assert not [address for address in network.asked if "evil" in address]
+        assert not [address for address in network.asked if "evil" in address or "?" in address]
 
     async def test_confirms_a_subscription_only_when_it_is_proven_and_at_amazons_own_address(
         self, key: rsa.RSAPrivateKey

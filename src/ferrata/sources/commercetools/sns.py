@@ -18,6 +18,8 @@ Fetch = Callable[[str], Awaitable[bytes]]
 
 CONFIRMATIONS: Final = frozenset({"SubscriptionConfirmation", "UnsubscribeConfirmation"})
 _HOST: Final = re.compile(r"sns\.[a-z0-9-]+\.amazonaws\.com(\.cn)?")
+_CERTIFICATE: Final = re.compile(rb"/SimpleNotificationService-[A-Za-z0-9]{1,64}\.pem")
+"""Amazon's files of certificates alone: other answers of that host may repeat what somebody has put into the address."""
 _HASHES: Final[Mapping[str, hashes.HashAlgorithm]] = {"1": hashes.SHA1(), "2": hashes.SHA256()}  # noqa: S303 - as SNS signs
 _NOTIFICATION: Final = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 _CONFIRMATION: Final = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
@@ -47,7 +49,7 @@ class Sns:
         if found.get("TopicArn") not in topics:
             raise Unverified("This topic is none of push.snsTopicArns.")
         address, algorithm = str(found.get("SigningCertURL") or ""), _HASHES.get(str(found.get("SignatureVersion")))
-        if not is_amazons(address) or algorithm is None:
+        if not is_amazons(address) or not _CERTIFICATE.fullmatch(URL(address).raw_path) or algorithm is None:
             raise Unverified("This notification is not signed as Amazon SNS signs.")
         try:
             signature = base64.b64decode(str(found.get("Signature") or ""), validate=True)
