@@ -46,12 +46,17 @@ class SourceWorker:
         self._rests_until: dict[str, float] = {}
         self._pulling: dict[LineKey, int] = {}
         self._wake = asyncio.Event()
+        self._again: dict[str, LineKey] = {}
+        self._working = False
         self._stopping = False
         self._looked_around = float("-inf")
 
-    def wake(self, _key: LineKey | None = None) -> None:
-        """Something new waits."""
-        self._wake.set()
+    def wake(self, key: LineKey | None = None) -> None:
+        """Something new waits: of a line that is named the work begins at once."""
+        if key and self._working and key.kind in self._tools.configurations.sources:
+            self._start_line(key)
+        else:
+            self._wake.set()
 
     def _told(self, _words: str) -> None:
         self._wake.set()
@@ -66,6 +71,7 @@ class SourceWorker:
         beside = [asyncio.create_task(self._parts.holding.keep())]
         if not self._tools.database.exclusive:
             beside.append(asyncio.create_task(listen(self._tools.database, CHANNEL, self._told, self._tools.clock)))
+        self._working = True
         try:
             while not self._stopping:
                 self._wake.clear()
@@ -75,25 +81,34 @@ class SourceWorker:
                     log.warning("sources.cannot_look_for_work", error=str(error))
                 await self._pause()
         finally:
+            self._working = False
             for task in (*beside, *self._running.values()):
                 task.cancel()
             await asyncio.gather(*beside, *self._running.values(), return_exceptions=True)
             await self._parts.holding.give_back_all()
 
     def stop(self) -> None:
-        self._stopping = True
+        self._stopping, self._working = True, False
         self._wake.set()
 
     async def _look(self) -> None:
         now = self._tools.clock.now()
         for key in await self._tools.database.read(lambda connection: store.lines_with_work(connection, now)):
             if key.kind in self._tools.configurations.sources:
-                self._start(f"source/{key.kind}/{key.store_id}", self._drain, key)
+                self._start_line(key)
         if self._tools.clock.monotonic() - self._looked_around >= LOOK_AROUND_EVERY_SECONDS:
             self._looked_around = self._tools.clock.monotonic()
             for run in await self._tools.database.read(lambda connection: runs_store.due(connection, now)):
                 self._start(f"backfill/{run.id}", self._read_history, run)
             await self._look_for_queues()
+
+    def _start_line(self, key: LineKey) -> None:
+        """Begin to work on a line; if this is being done, once more after it, for it may have looked a moment too early."""
+        name = f"source/{key.kind}/{key.store_id}"
+        if name in self._running:
+            self._again[name] = key
+        else:
+            self._start(name, self._drain, key)
 
     def _start(self, name: str, work: Callable[[Any, Lease], Awaitable[None]], what: Any) -> None:
         """Begin to work on something under its lease, unless this is being done."""
@@ -122,8 +137,11 @@ class SourceWorker:
                 log.warning("sources.work_put_off", work=name, error=error.message)
             elif error:
                 log.error("sources.work_failed", work=name, exc_info=error)
+            again = self._again.pop(name, None)
             if error:
                 self._rest(name)
+            elif again and self._working:
+                self._start_line(again)
 
         task.add_done_callback(ended)
 
