@@ -130,8 +130,8 @@ class TestBesideARunningServer:
         scopes = found["klaviyo.default.scopes"]
         assert (code, scopes["state"]) == (1, "problem")
         assert (
-            scopes["found"]
-            == "The key lacks events:write, profiles:write, events:read, profiles:read, catalogs:read, catalogs:write."
+            scopes["found"] == "The key lacks events:write, profiles:write, events:read, profiles:read, lists:read, lists:write, "
+            "catalogs:read, catalogs:write."
         )
         assert scopes["mend"]
         assert sandbox.effects() == []
