@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
+from ferrata.audit.schemas import SYSTEM
 from ferrata.carts.documents import ActBody
-from ferrata.carts.schemas import Act
-from tests.browser import accessibility_problems, overflows_sideways
+from ferrata.carts.schemas import Act, Settings
+from tests.browser import Complaints, accessibility_problems, overflows_sideways
 from tests.pages.shop import STORE, Shop, open_shop
 
 pytestmark = pytest.mark.browser
@@ -64,13 +65,40 @@ async def test_what_happens_appears_by_itself(shop: Shop, page: Page) -> None:
     await expect(page.get_by_role("link", name="k-new")).to_be_visible(timeout=10_000)
 
 
+async def test_settings_are_a_form_that_says_all_that_is_wrong_and_what_changes(
+    shop: Shop, page: Page, complaints: Complaints
+) -> None:
+    await shop.visit(page, "/ui/carts")
+    await page.locator("main").get_by_role("link", name="Settings").click()
+    await page.get_by_label("Minutes of silence").fill("soon")
+    await page.get_by_label("Names of events").fill("No Such Event = X")
+    await page.get_by_role("button", name="See what changes").click()
+    await expect(page.get_by_role("alert")).to_contain_text("to correct")
+    complaints.found.clear()  # of the 422
+    assert await accessibility_problems(page) == []
+    await page.get_by_label("Minutes of silence").fill("25")
+    await page.get_by_role("button", name="See what changes").click()
+    await expect(page.get_by_role("alert")).to_contain_text("There is no such event")
+    complaints.found.clear()  # of the 422
+    await page.get_by_label("Names of events").fill("Added to Cart = In den Korb gelegt")
+    await page.get_by_role("button", name="See what changes").click()
+    await expect(page.get_by_role("region", name="What changes")).to_contain_text("25")
+    assert (await shop.wiring.carts.settings(STORE)).silence_minutes == 10
+    assert await accessibility_problems(page) == []
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator("main")).to_contain_text("Saved.")
+    saved = await shop.wiring.carts.settings(STORE)
+    assert (saved.silence_minutes, saved.names) == (25, {"Added to Cart": "In den Korb gelegt"})
+    await shop.wiring.carts.change_settings(STORE, Settings(), SYSTEM)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
 async def test_pages_are_readable_for_everybody(shop: Shop, page: Page, theme: str, width: int) -> None:
     await tell(shop, HOSTILE[:100], Act.ITEMS, items=[{**MUG, "name": HOSTILE}], email="eve@shop.example")
     await page.set_viewport_size({"width": width, "height": 900})
     await page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-    for path in ("/ui/carts", "/ui/carts?state=abandoned", "/ui/carts/of/k-jane", "/ui/carts/of/k-guest"):
+    for path in ("/ui/carts", "/ui/carts?state=abandoned", "/ui/carts/of/k-jane", "/ui/carts/of/k-guest", "/ui/carts/settings"):
         await shop.visit(page, path)
         assert await accessibility_problems(page) == [], path
         assert await overflows_sideways(page) == [], path

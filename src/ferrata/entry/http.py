@@ -17,6 +17,7 @@ from ferrata.alerts import api as alerts_api
 from ferrata.alerts import pages as alert_pages
 from ferrata.carts import api as carts_api
 from ferrata.carts import pages as cart_pages
+from ferrata.carts import settings_pages as cart_settings_pages
 from ferrata.catalog import api as catalog_api
 from ferrata.catalog import pages as catalog_pages
 from ferrata.connections import api as connections_api
@@ -179,6 +180,7 @@ def _pages(wiring: Wiring) -> Iterator[APIRouter]:
     yield explain_pages.router(wiring.pages, wiring.sources, wiring.clock)
     yield source_settings_pages.router(wiring.pages, wiring.sources)
     yield cart_pages.router(wiring.pages, wiring.carts, wiring.clock, wiring.stopping)
+    yield cart_settings_pages.router(wiring.pages, wiring.carts)
     changes = DeadLetterChanges(wiring.delivery, wiring.audit)
     yield lane_pages.router(
         wiring.pages, wiring.delivery, changes, wiring.connections, clock=wiring.clock, closing=wiring.stopping
