@@ -75,6 +75,10 @@ class Postgres:
         of_server = Path(f"/proc/{self._server.pid}/task/{self._server.pid}/children")
         return [self._server.pid, *map(int, of_server.read_text().split())]
 
+    @property
+    def is_alive(self) -> bool:
+        return self._server is not None and self._server.poll() is None
+
     def kill(self) -> None:
         """SIGKILL to all of it at once, as when its machine's memory is full."""
         assert self._server is not None, "not started"

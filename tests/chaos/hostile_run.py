@@ -90,6 +90,7 @@ class HostileRun:
             most = plan.events + MOST_OF_A_STRIKE * plan.kills
             self.shop = Shop(self.victims.port, token, seed=plan.seed, events=most, poison_share=plan.poison_share)
             workshop = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ferrata-workshop-")))
+            workshop.chmod(0o755)
             self.scene = Scene(plan.seed, self.klaviyo, self.victims, self.shop, self.url, proxy, self.server, workshop)
             self.victims.start_all()
             try:

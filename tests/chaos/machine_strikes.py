@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import psycopg
 
 from tests.chaos.faults import Point
 from tests.chaos.scene import AIM_SECONDS, Scene
-from tests.chaos.tracing import attached, strace_attaches
+from tests.chaos.tracing import CannotAttach, attached, strace_attaches
 
 JUMPS = (7200.0, -3600.0, 90.0, -5.0, 86400.0, -7200.0)
 OUTAGE_DAYS, EXPIRY_DAYS = 25, 31
@@ -81,9 +81,24 @@ def _away(scene: Scene, days: int) -> bool:
 def _disk(scene: Scene, rule: str) -> Iterator[Callable[[], int]]:
     """The disk of whoever keeps the data obeys this rule of strace for a while; gives how often it has."""
     log = scene.workshop / f"disk-{len(list(scene.workshop.glob('disk-*')))}"
-    pids = scene.server.pids if scene.server else [scene.victims.pid(name) for name in scene.victims.roles]
-    with attached(pids, log, rule):
+    with ExitStack() as stack:
+        for tries_left in (4, 3, 2, 1, 0):
+            pids = scene.server.pids if scene.server else [scene.victims.pid(name) for name in scene.victims.roles]
+            try:
+                stack.enter_context(attached([pid for pid in pids if _lives(pid)], log, rule))
+                break
+            except CannotAttach:  # somebody has ended just now
+                if not tries_left:
+                    raise
+                time.sleep(0.3)
         yield lambda: sum(marked in log.read_text(errors="replace") for marked in ("INJECTED", "DELAYED"))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def slow_disk(scene: Scene) -> bool:
@@ -104,7 +119,9 @@ def disk_full(scene: Scene) -> bool:
         scene.shop.open_until(scene.shop.posted + 200)
         done = scene.until(lambda: refused() > 0, 20)
         time.sleep(2)
-    scene.victims.revive()  # whoever gave up
+    if scene.server and not scene.server.is_alive:  # it gives up where it cannot write its log: somebody makes room and starts it
+        scene.server.start()
+    scene.victims.revive()
     return done and scene.goes_on()
 
 

@@ -1,5 +1,6 @@
 """The product under strace: what it syncs before it answers, and what becomes of it when a system call kills, fails or drags."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 WATCHED = "read,recvfrom,recvmsg,write,writev,sendto,sendmsg,fdatasync,fsync,pwrite64"
 _CALL = re.compile(r"^(?P<thread>\d+) +(?:<\.\.\. )?(?P<name>[a-z0-9]+)(?P<rest>.*)$")
@@ -90,13 +92,19 @@ def attached(pids: list[int], log: Path, rule: str) -> Iterator[None]:
     """Bend the system calls of processes that run already, for as long as this lasts. ``rule`` as in ``injecting``."""
     targets = [part for pid in pids for part in ("-p", str(pid))]
     command = ["strace", "-f", *targets, "-e", f"trace={rule.partition(':')[0]}", "-e", f"inject={rule}", "-o", str(log)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as tracer:
+    log.touch()
+    log.chmod(0o666)
+    owner = Path(f"/proc/{pids[0]}").stat()  # PostgreSQL runs as somebody else: as that somebody no privilege is needed
+    as_owner: dict[str, Any] = {}
+    if os.geteuid() == 0 and owner.st_uid:
+        as_owner = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, **as_owner) as tracer:
         try:
             told: list[str] = []
             while not told or not re.search(r"attached( with \d+ threads)?$", told[-1]):  # some may have ended meanwhile
                 line = tracer.stderr.readline() if tracer.stderr else ""
                 if not line:
-                    raise CannotAttach("strace cannot attach here: " + " ".join(told))
+                    raise CannotAttach("strace cannot attach here: " + " ".join(told) + f" of {pids}")
                 told.append(line.strip())
             threading.Thread(target=_drain, args=(tracer,), daemon=True).start()
             yield

@@ -142,7 +142,7 @@ class TestAQueue:
         keep, failures = shop.doors.wiring.database.write, []
 
         async def away_once(work: Any) -> Any:
-            if not failures and len(queue.waiting) == 1:
+            if not failures and "Reception.keep" in work.__qualname__:
                 failures.append(work)
                 raise StorageUnavailable("The disk is full.")
             return await keep(work)
