@@ -182,6 +182,8 @@ class HostileRun:
         complaints += oracles.some((s.key for s in klaviyo.seen if s.key not in (KEY, "")), "requests with a foreign key")
         complaints += ["waited in vain"] if self.scene.exercised["waited in vain"] else []
         complaints += oracles.coverage_complaints((kind.value for kind in self.plan.required_kinds), self.scene.exercised)
+        tried = [kind for kind in self.kinds if self.scene.exercised[f"{kind} missed"]]
+        complaints += oracles.coverage_complaints(tried, self.scene.exercised)
         if self.plan.kills >= len(self.kinds):
             complaints += oracles.coverage_complaints(self.kinds, self.scene.exercised)
         return complaints
