@@ -95,7 +95,12 @@ _HUGE = b'{"type":"track","event":"Product Added","userId":"u","properties":{"pr
     inputs=st.tuples(
         st.sampled_from((*TYPES, "batch")), bodies(_CALL, {"batch": [_CALL, _CALL | {"type": "identify"}], "sentAt": "x"})
     ),
-    once_broke=(("track", _CLOCKS), ("track", _HUGE)),
+    once_broke=(
+        ("track", _CLOCKS),
+        ("track", _HUGE),
+        ("track", b'{"event":"A","userId":"u","sentAt":"\x802026"}'),
+        ("batch", b'{"batch":[{"type":"track","userId":1e999,"messageId":"\\ud800"}]}'),
+    ),
 )
 def segment(given: tuple[str, bytes]) -> None:
     received = Received(body=given[1], at=NOW, headers={TYPE: given[0]}, trusted=True)

@@ -73,6 +73,7 @@ def _person_key(fields: Mapping[str, msgspec.Raw]) -> str:
 
 def _object(body: bytes, where: str) -> dict[str, msgspec.Raw]:
     try:
+        body.decode()  # the decoder leaves the members as they are, whatever their bytes
         return _fields.decode(body)
     except (ValueError, RecursionError, msgspec.MsgspecError):
         raise Unreadable(f"{where} must be a JSON object.") from None
@@ -82,7 +83,10 @@ def _text(raw: msgspec.Raw | None) -> str:
     """A text, or a number as text: some senders number their users. Empty for anything else."""
     if raw is None:
         return ""
-    value = msgspec.json.decode(raw)
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, RecursionError):  # a number beyond all, half a surrogate pair: mapping will name it
+        return ""
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
