@@ -6,7 +6,7 @@ Alone; four workers that share the account, on PostgreSQL; and beside another cl
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -98,14 +98,19 @@ def _allowed(seconds: int) -> int:
 
 def _watch(klaviyo: str, size: float, *, neighbour: bool = False) -> _Used:
     """Look at what arrives for so long from the first call on."""
+    done = threading.Event()
+    spending = threading.Thread(target=lambda: asyncio.run(_neighbour(klaviyo, done)))
     with httpx2.Client(base_url=klaviyo, timeout=60) as client:
-        begin = time.time()
-        spending = threading.Thread(target=lambda: asyncio.run(_neighbour(klaviyo, begin + _length(size) + 5)))
         if neighbour:
             spending.start()
-        began = _first_call(client)
-        time.sleep(max(0.0, began + _length(size) + 0.5 - time.time()))
-        seen = client.get("/seen").raise_for_status().json()
+        try:
+            began = _first_call(client)
+            time.sleep(max(0.0, began + _length(size) + 0.5 - time.time()))
+            seen = client.get("/seen").raise_for_status().json()
+        finally:
+            done.set()
+            if neighbour:
+                spending.join()
     return _judged(seen, began, began + _length(size))
 
 
@@ -132,25 +137,20 @@ def _judged(seen: Mapping[str, Any], start: float, end: float) -> _Used:
     return _Used(ours / left * 100, refusals, refusals / max(1, calls) * 100, events, repeated)
 
 
-async def _neighbour(klaviyo: str, end: float) -> None:
+async def _neighbour(klaviyo: str, done: threading.Event) -> None:
     """Half of each minute's quota of both calls, evenly, as another program with a key of the same account would."""
-    async with httpx2.AsyncClient(
-        base_url=klaviyo, timeout=30, headers={"Authorization": f"Klaviyo-API-Key {NEIGHBOUR}"}
-    ) as client:
+    headers = {"Authorization": f"Klaviyo-API-Key {NEIGHBOUR}"}
+    async with httpx2.AsyncClient(base_url=klaviyo, timeout=30, headers=headers) as client:
         paths = {"/api/event-bulk-create-jobs": 75, "/api/events": 1_750}
-        await asyncio.gather(*(_spend(client, path, per_minute, end) for path, per_minute in paths.items()))
+        await asyncio.gather(*(_spend(client, path, 60 / per_minute, done) for path, per_minute in paths.items()))
 
 
-async def _spend(client: httpx2.AsyncClient, path: str, per_minute: int, end: float) -> None:
-    for at in _moments(time.time(), end, 60 / per_minute):
-        await asyncio.sleep(max(0.0, at - time.time()))
+async def _spend(client: httpx2.AsyncClient, path: str, every_seconds: float, done: threading.Event) -> None:
+    at = time.monotonic()
+    while not done.is_set():
+        await asyncio.sleep(max(0.0, at - time.monotonic()))
         await client.post(path, content=_NEIGHBOURS_BODY)
-
-
-def _moments(start: float, end: float, step: float) -> Iterator[float]:
-    count = int((end - start) / step)
-    for number in range(count):
-        yield start + number * step
+        at = max(at + every_seconds, time.monotonic() - 1.0)
 
 
 BENCHES = [
