@@ -40,7 +40,6 @@ class MemoryQueue:
             self.failures -= 1
             raise Transient("The queue is away.")
         await self.came.wait()
-        self.came.clear()
         return [Pulled(delivery, name) for name, delivery in self.waiting.items()]
 
     async def acknowledge(self, receipts: Sequence[Any]) -> None:
@@ -48,6 +47,8 @@ class MemoryQueue:
         for name in receipts:
             del self.waiting[name]
             self.acknowledged.append(name)
+        if not self.waiting:
+            self.came.clear()
 
     async def close(self) -> None:
         self.closed = True

@@ -130,7 +130,7 @@ async def ask_together(configuration: Configuration, messages: Sequence[Message]
     for message in messages:
         with suppress(Later, Refused):  # mapping finds it again, and tells it
             wanted |= dict.fromkeys(each for each in _wanted(configuration, message, {}) if each.what in together)
-    if not wanted:
+    if not wanted or not answers.may_ask():
         return
     with suppress(Later, Refused):
         answers.known.update(await _asked(configuration, [*wanted], readers))
