@@ -22,6 +22,9 @@ def record(action: str, *, outcome: Any = "done", target: str = "x", **more: Any
     ("said", "told"),
     [
         ("Mira rotated the key of the store outdoor, from the connect page", record("connections.key_rotated")),
+        ("Mira ended the connection to Klaviyo of the store outdoor", record("connections.disconnected", via=None)),
+        ("Mira forgot the replaced key of the store outdoor", record("connections.replaced_key_forgotten", via=None)),
+        ("Mira lost the access by OAuth of the store outdoor", record("connections.oauth_lost", via=None)),
         ("Mira created the store outdoor, from the connect page", record("connections.store_created", target="store/outdoor")),
         ("Mira signed in, from the sign-in page", record("access.signed_in", store_id=None, via="POST /sign-in")),
         ("Mira stopped sending for every store", record("flags.stopped", store_id=None, via=None)),

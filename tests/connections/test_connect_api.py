@@ -171,6 +171,11 @@ class TestConnecting:
         assert seen["apiKey"] == f"pk_…{KEY[-4:]}"
         assert KEY not in answer.text
 
+    async def test_tells_what_the_key_may_not_do(self, owner: Caller, shop: Klaviyo) -> None:
+        shop.answers |= {"/api/events": NO_PERMISSION, "/api/catalog-items": NO_PERMISSION}
+        answer = (await owner.post(CONNECT, {"apiKey": KEY, "conversionMetricId": "m1"})).json()
+        assert "Deliver events (events:write)" in answer["warnings"][0]
+
     @pytest.mark.parametrize(("metric_id", "skip"), [("m1", False), ("m2", True), ("cust1", True), ("m3", True)])
     async def test_decides_by_the_metric_whether_orders_are_read(
         self, owner: Caller, shop: Klaviyo, metric_id: str, skip: bool

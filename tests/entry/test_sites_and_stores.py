@@ -67,3 +67,13 @@ class TestAStore:
         assert chosen.headers["location"] == "/ui"
         assert (await browser.get(mine)).headers["location"] == "/ui/stores/second/connection"
         assert (await browser.get("/ui/stores/third/show")).status_code == 404
+
+    async def test_is_the_one_whose_page_was_seen_last(self, doors: Doors) -> None:
+        await doors.wiring.connections.registry.create("second", "Zweiter Laden", actor=SYSTEM)
+        browser = await doors.administrator()
+        await browser.get("/ui/stores/default/show")
+        for seen in ("/ui/stores/second/connection", "/ui/stores/second/connection", "/ui/stores/third/connection"):
+            await browser.get(seen)
+            members = (await browser.get("/ui/settings/members")).text
+            assert members.index("Zweiter Laden") < members.index("<main"), "whoever came from there invites somebody to it"
+            assert (await browser.get("/ui/settings/connection")).headers["location"] == "/ui/stores/second/connection"

@@ -195,7 +195,9 @@ class TestWhatIsKeptApart:
     async def test_is_what_names_a_store_without_this_source_or_no_store(self, shop: Installed) -> None:
         with pytest.raises(NotSetUp):
             await shop.take(order(1))
-        with pytest.raises(NotFound):
+        with pytest.raises(
+            NotSetUp, match="not set up for the store 'nowhere'"
+        ):  # a stranger does not learn that it is not there
             await shop.deliver(received([order(1)]), store="nowhere")
         assert [kept.reason_code for kept in await shop.messages()] == ["source_not_set_up"]
         assert [kept.reason_code for kept in await shop.messages(store="")] == ["not_found"]

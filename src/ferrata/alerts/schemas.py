@@ -11,7 +11,7 @@ KINDS = {
     "delivery.dead_letters": "Events became dead letters",
     "queue.filling": "Nearly as many events wait as may",
     "disk.filling": "The disk is nearly full",
-    "source.failing": "A source cannot be read, or what it sends cannot be understood",
+    "source.failing": "What a source sends does not prove where it comes from, or cannot be understood",
 }
 """What is known to be told. A room may raise other kinds; they go to the channels that take everything."""
 

@@ -86,7 +86,8 @@ def _add_connecting(routes: APIRouter, connections: Connections) -> None:
         else:
             connection = await connecting.complete(store_id, key, metric_id, actor=who.actor)
         told = {"klaviyo_integration": bodies.completed(connection)}
-        return {"success": True, "message": "Klaviyo connected successfully", "store": told}
+        lacking = bodies.warnings(connection.scopes)
+        return {"success": True, "message": "Klaviyo connected successfully", "store": told, "warnings": lacking}
 
     @routes.delete(CONNECT + "/metric", responses=REFUSALS)
     async def clear_metric(storePublicId: str, who: Keeper, store_id: Store) -> Answer:  # noqa: N803 - as above

@@ -1,12 +1,15 @@
 """What stands around every page, gathered once for each request: who is signed in, which stores there are, which one is shown."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
+from starlette.responses import Response
 
-from ferrata.access.http import principal, store_of
+from ferrata.access.http import STORE_COOKIE, STORE_IN_PATH, principal, store_of
 from ferrata.access.schemas import Right
 from ferrata.alerts.service import Alerts
 from ferrata.connections.service import Connections
@@ -19,15 +22,17 @@ ALERTS = "/ui/alerts"
 STORES = "/ui/stores"
 MOST_IN_MENU = 12
 PROFILE = "/ui/profile"
+_YEAR_SECONDS = 365 * 86_400
 
 
 class Frame:
     """A dependency of every page behind the sign-in; ``chrome`` is the hook that the renderer asks."""
 
-    def __init__(self, connections: Connections, delivery: DeliveryService, alerts: Alerts) -> None:
+    def __init__(self, connections: Connections, delivery: DeliveryService, alerts: Alerts, *, secure: bool) -> None:
         self._connections = connections
         self._delivery = delivery
         self._alerts = alerts
+        self._secure = secure
 
     async def __call__(self, request: Request) -> None:
         who = await principal(request)
@@ -62,7 +67,19 @@ class Frame:
             rights=rights,
             zone=ZoneInfo(shown.time_zone),
             currency=shown.currency,
+            finish=self._remembering(request, current),
         )
+
+    def _remembering(self, request: Request, current: str) -> Callable[[Response], None] | None:
+        """Whoever looks at a page of a store stays with that store: its name stands above, and the navigation leads on."""
+        if request.path_params.keys().isdisjoint(STORE_IN_PATH) or request.cookies.get(STORE_COOKIE) == current:
+            return None
+        return partial(remember_store, store_id=current, secure=self._secure)
+
+
+def remember_store(response: Response, store_id: str, *, secure: bool) -> None:
+    """Which store this browser's pages are about from now on."""
+    response.set_cookie(STORE_COOKIE, store_id, max_age=_YEAR_SECONDS, httponly=True, samesite="lax", secure=secure)
 
 
 def chrome(request: Request) -> Chrome:

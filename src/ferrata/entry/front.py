@@ -6,9 +6,9 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from ferrata.access.http import STORE_COOKIE, needs, open_to_all, principal, public, store_of
+from ferrata.access.http import needs, open_to_all, principal, public, store_of
 from ferrata.access.schemas import Principal, Right
-from ferrata.entry.frame import PROFILE
+from ferrata.entry.frame import PROFILE, remember_store
 from ferrata.entry.wiring import Wiring
 from ferrata.infra.errors import Forbidden, NotFound, Unauthenticated
 from ferrata.infra.http.negotiation import local_path, wants_page
@@ -17,7 +17,6 @@ from ferrata.ui.pages import PatternPages
 
 GREETING = "Ferrata is running. The API is described at /api, and its health is told at /health.\n"
 OVERVIEW = "/ui"
-_YEAR_SECONDS = 365 * 86_400
 
 
 def router(wiring: Wiring) -> APIRouter:
@@ -40,8 +39,7 @@ def router(wiring: Wiring) -> APIRouter:
         """Remember in this browser which store its pages are about."""
         store = await wiring.connections.store(store_id)
         response = RedirectResponse(local_path(back, OVERVIEW), status_code=303)
-        secure = wiring.settings.has_secure_cookies()
-        response.set_cookie(STORE_COOKIE, store.id, max_age=_YEAR_SECONDS, httponly=True, samesite="lax", secure=secure)
+        remember_store(response, store.id, secure=wiring.settings.has_secure_cookies())
         return response
 
     patterns = PatternPages(wiring.pages, wiring.clock, wiring.stopping)

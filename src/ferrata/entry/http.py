@@ -95,7 +95,7 @@ def create_app(wiring: Wiring) -> Application:
     )
     app.state.gate = wiring.gate
     app.state.stopping = wiring.stopping
-    app.state.frame = Frame(wiring.connections, wiring.delivery, wiring.alerts)
+    app.state.frame = Frame(wiring.connections, wiring.delivery, wiring.alerts, secure=wiring.settings.has_secure_cookies())
     events = events_api.router(wiring.events, wiring.clock, wait_seconds=wiring.settings.accept_wait_ms / 1000)
     _include_rooms(app, wiring, events)
     note = Noting(wiring.audit, wiring.clock)

@@ -8,7 +8,7 @@ from ferrata.infra.incidents import Condition, clear_alert, raise_alert
 from ferrata.sources import store
 from ferrata.sources.schemas import LineKey, State, Wanted
 
-KIND = "sources.refusing"
+KIND = "source.failing"
 
 
 def look(connection: Connection, line: LineKey, now: datetime) -> None:

@@ -65,7 +65,7 @@ class Reception:
         source = self._configurations.source(key.kind)
         configuration = await self._configurations.find(key.store_id, key.kind)
         if configuration is None:
-            fault = NotSetUp(f"{source.title} is not set up for the store {key.store_id!r}.")
+            fault = self.not_set_up(key)
             await self._keep_apart(key, received, fault)
             raise fault
         try:
@@ -86,6 +86,10 @@ class Reception:
         """Keep apart what names a store that does not exist. Raises NoSuchSource."""
         self._configurations.source(kind)
         await self._keep_apart(LineKey(NO_STORE, kind), received, fault)
+
+    def not_set_up(self, key: LineKey) -> NotSetUp:
+        """What is said of a store without this source, be there such a store or not. Raises NoSuchSource."""
+        return NotSetUp(f"{self._configurations.source(key.kind).title} is not set up for the store {key.store_id!r}.")
 
     async def take_as_genuine(self, kept: KeptMessage, configuration: Configuration) -> Receipt:
         """Open a delivery that was kept apart as if it had been verified, and keep its messages.

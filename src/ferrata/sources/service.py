@@ -125,7 +125,9 @@ class Sources:
                 await self._connections.store(store_id)
             except NotFound as fault:
                 await self.reception.receive_for_nobody(kind, received, fault)
-                raise
+                raise self.reception.not_set_up(
+                    LineKey(store_id, kind)
+                ) from None  # strangers do not learn which stores there are
             self._stores_seen[store_id] = now
         return await self.reception.receive(LineKey(store_id, kind), received)
 

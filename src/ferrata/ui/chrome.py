@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from ferrata.ui.flash import Flash
 
@@ -72,6 +73,9 @@ class Chrome:
     flashes: tuple[Flash, ...] = ()
     rights: frozenset[str] = frozenset()
     """What whoever looks may do in this store: a page shows no button that would be refused."""
+
+    finish: Callable[[Response], None] | None = None
+    """Has the last say about the answer of a whole page: what the browser is to remember."""
 
     def may(self, right: str) -> bool:
         return right in self.rights

@@ -137,6 +137,8 @@ class Pages:
         response = HTMLResponse(html, status_code, headers={"Cache-Control": "no-store", "Vary": "HX-Request"})
         if COOKIE in request.cookies:
             forget_flash(response)
+        if chrome.finish is not None:
+            chrome.finish(response)
         return response
 
     def zone(self, request: Request) -> tzinfo:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ferrata.access.schemas import Right
+from ferrata.audit.schemas import SYSTEM
 from ferrata.kit.clock import MovedClock
 from ferrata.sources.schemas import Wanted
 from tests.sources.segment.conftest import STORE, Desk
@@ -191,3 +192,11 @@ class TestRefusing:
         assert (await desk.doors.client.post("/v1/track", json=ORDER)).status_code == 401
         other = await desk.doors.token(Right.EVENTS_READ)
         assert (await desk.call("track", ORDER, key=other["authorization"][7:])).status_code == 403
+
+    async def test_of_one_store_that_names_another_is_refused(self, desk: Desk) -> None:
+        await desk.doors.wiring.connections.registry.create("second", "Second", actor=SYSTEM)
+        token = {"authorization": f"Bearer {desk.key}"}
+        for headers, query in ((token | {"ferrata-store": "second"}, ""), (token, "?store=nowhere")):
+            refused = await desk.doors.client.post("/v1/track" + query, json=ORDER, headers=headers)
+            assert (refused.status_code, refused.json()["code"]) == (403, "other_store")
+        assert await desk.mapped() == []

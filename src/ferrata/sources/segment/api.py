@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ferrata.access.errors import UnknownToken
-from ferrata.access.http import gate_of, public
+from ferrata.access.http import PRINCIPAL, gate_of, public, store_of
 from ferrata.access.schemas import Principal, Right
 from ferrata.infra.errors import Conflict, Rejected, TooLarge
 from ferrata.infra.http.body import read_body
@@ -28,8 +28,8 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": "Kept.", "content": {"application/json": {"schema": {"type": "object"}}}},
     400: {"description": "It is no call of Segment's, or larger than Segment takes."},
     401: {"description": "The write key is no token of ours, or none any more."},
-    403: {"description": "The token may not send events."},
-    404: {"description": "The source is switched off for this store."},
+    403: {"description": "The token may not send events, or is another store's."},
+    404: {"description": "There is no such store, or the source is switched off for it."},
     408: {"description": "The body did not arrive in time."},
     415: {"description": "Compressed in an unknown way."},
     503: {"description": "Not possible at the moment; the libraries send it again."},
@@ -85,7 +85,7 @@ class _Door:
         except TooLarge as error:
             raise TooLargeForSegment from error
         who = who or await self._allowed(request, _write_key(body))
-        store_id = who.store_id or await gate_of(request).choose_store(None)
+        store_id = await store_of(request)
         received = Received(body=body, at=self._clock.now(), headers={TYPE: type_}, trusted=True)
         opened(body, type_, received.at)  # what cannot be read is told to the sender, who has a developer to tell it to
         await self._set_up(store_id, who)
@@ -96,7 +96,7 @@ class _Door:
         who = await gate_of(request).access.authenticate_token(secret)
         if who is None:
             raise UnknownToken
-        request.state.principal = who
+        request.scope[PRINCIPAL] = who
         who.require(Right.EVENTS_WRITE)
         return who
 
