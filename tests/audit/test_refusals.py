@@ -4,7 +4,7 @@ import pytest
 
 from ferrata.access.schemas import Right
 from ferrata.audit.refusals import Refusals
-from ferrata.audit.schemas import Actor, AuditFilter, Record, Refused
+from ferrata.audit.schemas import SYSTEM, Actor, AuditFilter, Record, Refused
 from ferrata.kit.clock import MovedClock
 from tests.access.people import signed_in
 from tests.doors import ADMINISTRATOR, PASSWORD, Doors
@@ -38,6 +38,16 @@ class TestARefusedAttempt:
         assert {(record.actor.kind, record.actor.name, record.store_id) for record in found.values()} == {
             ("token", "test", "default")
         }
+
+    async def test_of_a_member_without_the_right_is_its_stores(self, doors: Doors) -> None:
+        await doors.wiring.connections.registry.create("second", "Second", actor=SYSTEM)
+        browser = await signed_in(doors, "Ada", default="viewer", second="viewer")
+        for store in ("default", "second"):
+            assert (await browser.delete(f"/api/store/{store}/klaviyo-connect")).status_code == 403
+        await doors.wiring.audit.write_refusals()
+        for store in ("default", "second"):
+            seen = (await doors.wiring.audit.page(AuditFilter(refused=True, store_id=store), limit=10)).rows
+            assert [record.target for record in seen] == ["DELETE /api/store/{storePublicId}/klaviyo-connect"]
 
     async def test_with_a_token_that_is_not_good_keeps_no_more_than_its_beginning(self, doors: Doors) -> None:
         secret = "frt_0123456789abcdefghijkl"

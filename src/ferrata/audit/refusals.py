@@ -17,7 +17,7 @@ KINDS_EACH_HOUR = 300
 """Of one known actor, and of all strangers together: none must use up what others are noted with."""
 KNOWN_KINDS_EACH_HOUR = 3_000
 _HOUR_SECONDS = 3_600.0
-_Kind = tuple[str, str, str, str, str, str]
+_Kind = tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -109,7 +109,8 @@ def _one_of_many(refused: Refused) -> Refused:
 
 
 def _kind_of(refused: Refused) -> _Kind:
-    return (refused.actor.kind, refused.actor.id, refused.actor.name, refused.code, refused.target, network(refused.address))
+    who = refused.actor
+    return (who.kind, who.id, who.name, refused.code, refused.target, refused.store_id or "", network(refused.address))
 
 
 def network(address: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from ferrata.access.http import known_principal
+from ferrata.access.http import STORE, known_principal
 from ferrata.audit.schemas import SOMEBODY, Actor, Refused
 from ferrata.audit.service import Audit
 from ferrata.infra.errors import FerrataError
@@ -30,7 +30,7 @@ class Noting:
                 code=error.code,
                 target=f"{request.method} {_route(request)}",
                 at=self._clock.now(),
-                store_id=who.store_id if who else None,
+                store_id=(who.store_id or request.scope.get(STORE)) if who else None,  # of a person, where they have a role
                 detail={"message": error.message},
                 request_id=request_id(request.scope),
                 address=caller.address,
