@@ -90,6 +90,7 @@ def installation(*, database: str | None = None, klaviyo: str | None = None) -> 
         "FERRATA_DATA_DIR": str(home / "data"),
         "FERRATA_ACCEPT_WAIT_MS": "0",
         "FERRATA_LOG_LEVEL": "warning",
+        "FERRATA_PRIVATE_NETWORKS": "127.0.0.0/8,::1/128",  # the shops' stand-ins are on this machine
     }
     settings |= {"FERRATA_DATABASE_URL": database} if database else {}
     settings |= {"FERRATA_KLAVIYO_BASE_URL": klaviyo} if klaviyo else {}

@@ -71,7 +71,7 @@ async def doors(
     database_url: str, tmp_path: Path, clock: MovedClock, mailbox: tuple[Mailbox, int], anyio_backend: str
 ) -> AsyncIterator[Doors]:
     mail = mail_settings(mailbox[1])
-    async with open_doors(database_url, tmp_path, clock, alerts_allowed_networks=HERE, **mail) as opened:
+    async with open_doors(database_url, tmp_path, clock, private_networks=HERE, **mail) as opened:
         yield opened
 
 
@@ -88,7 +88,7 @@ async def on_sqlite(
         "smtp_security": "none",
         "smtp_from": "Ferrata <ferrata@shop.test>",
     }
-    async with open_doors(f"sqlite:///{file}", tmp_path, clock, alerts_allowed_networks=HERE, **mail) as opened:
+    async with open_doors(f"sqlite:///{file}", tmp_path, clock, private_networks=HERE, **mail) as opened:
         yield opened
 
 

@@ -65,7 +65,7 @@ class TestACondition:
         await say(doors, holds=True)
         await asyncio.gather(*(doors.wiring.alerts.watch() for _ in range(8)))
         if not database_url.startswith("sqlite"):
-            async with open_doors(database_url, tmp_path, clock, alerts_allowed_networks="127.0.0.0/8") as other:
+            async with open_doors(database_url, tmp_path, clock, private_networks="127.0.0.0/8") as other:
                 await asyncio.gather(*(each.wiring.alerts.watch() for each in (doors, other) for _ in range(4)))
         assert receiver.types() == ["alert.opened"]
 

@@ -93,7 +93,7 @@ class TestTheCommands:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("FERRATA_DATA_DIR", str(tmp_path / "data"))
-        monkeypatch.setenv("FERRATA_ALERTS_ALLOWED_NETWORKS", "127.0.0.0/8")
+        monkeypatch.setenv("FERRATA_PRIVATE_NETWORKS", "127.0.0.0/8")
 
         async def run(*words: str) -> str:
             await app.run_async(words, result_action="return_value", exit_on_error=False, print_error=False)

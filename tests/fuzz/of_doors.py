@@ -371,7 +371,7 @@ def file_of_rates(text: str) -> None:
 _VALUES = {
     "database_url": "sqlite:////tmp/f.db", "public_url": "https://f.example", "log_level": "info",
     "trusted_proxies": "10.0.0.0/8",
-    "alerts_allowed_networks": "10.0.0.0/8,192.168.0.1", "klaviyo_base_url": "https://a.klaviyo.com", "port": "8000",
+    "private_networks": "10.0.0.0/8,192.168.0.1", "klaviyo_base_url": "https://a.klaviyo.com", "port": "8000",
     "master_key": MASTER_KEY, "oidc_issuer": "https://id.example", "timezone": "UTC", "commerce_currency": "EUR",
 }  # fmt: skip
 
@@ -381,7 +381,7 @@ def settings_of_the_process(given: Any) -> None:
     try:
         made = Settings(_env_file=None, **{str(name): value for name, value in dict(given).items()})
         parse_keys(made.master_key.get_secret_value() if made.master_key else "")
-        PublicAddresses(str(made.alerts_allowed_networks))
+        PublicAddresses(str(made.private_networks))
         made.public_address()
     except (ValidationError, FerrataError, TypeError, ValueError) as error:
         assert MASTER_KEY not in str(error)

@@ -102,7 +102,7 @@ def settings(klaviyo: str, mail: int, web: int) -> dict[str, str]:
         "FERRATA_OIDC_ISSUER": f"http://127.0.0.1:{web}",
         "FERRATA_OIDC_CLIENT_ID": "ferrata",
         "FERRATA_OIDC_CLIENT_SECRET": OIDC_SECRET,
-        "FERRATA_ALERTS_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "FERRATA_PRIVATE_NETWORKS": "127.0.0.0/8",
     }
 
 

@@ -111,7 +111,7 @@ def open_alerts(
     mailer: Mailer | None = None,
 ) -> Alerts:
     """Everything of this room. ``webhooks`` and ``mailer`` replace those of the settings."""
-    addresses = PublicAddresses(settings.alerts_allowed_networks)
+    addresses = PublicAddresses(settings.private_networks)
     webhooks = webhooks or Webhooks(open_transport(None, None, POOL), addresses, clock)
     mailer = mailer or read_mailer(settings, clock)
     channels = Channels(database, clock, audit, box=box, webhooks=webhooks, mailer=mailer)

@@ -84,7 +84,7 @@ def _settings(given: Settings, folder: Folder, options: Options) -> Settings:
         "host": HOST,
         "public_url": None,
         "klaviyo_api_key": None,
-        "alerts_allowed_networks": "127.0.0.0/8, ::1/128",  # so that webhooks can be tried
+        "private_networks": "127.0.0.0/8, ::1/128",  # so that webhooks and shops on this machine can be tried
     }
     if options.port is not None:
         values["port"] = options.port

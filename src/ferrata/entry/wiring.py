@@ -47,6 +47,7 @@ from ferrata.infra.crypto import SecretBox
 from ferrata.infra.database import Database, open_beside, open_database
 from ferrata.infra.mail import read_mailer
 from ferrata.infra.master_key import secret_box
+from ferrata.infra.public_addresses import PublicAddresses
 from ferrata.infra.schedule import Scheduler
 from ferrata.infra.settings import Settings
 from ferrata.infra.telemetry import Telemetry, open_telemetry
@@ -168,9 +169,8 @@ def build(
     public = settings.public_address()
     carts = Carts(CartGround(database, clock, audit, box, connections, events, exchange, public))
     takers = Takers(events, profiles, catalog, exchange)
-    ground = Ground(
-        database, clock, audit, box, connections, delivery, takers, carts, name, settings.backfill_most_waiting, source_transport
-    )
+    waiting, addresses = settings.backfill_most_waiting, PublicAddresses(settings.private_networks)
+    ground = Ground(database, clock, audit, box, connections, delivery, takers, carts, name, waiting, source_transport, addresses)
     from_shops = Sources(ground, installed() if sources is None else sources)
     readthrough = ReadThrough(connections, profiles, clock)
     rooms = Retained(connections, delivery, profiles, events)

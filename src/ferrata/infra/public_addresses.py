@@ -28,6 +28,8 @@ _NOT_PUBLIC = tuple(
 )
 """Besides what the standard library knows, which depends on its version."""
 LONGEST = 2048
+SETTING = "FERRATA_PRIVATE_NETWORKS"
+"""Where the operator names networks of their own; every refusal says so."""
 
 
 class NotAllowed(ValueError):
@@ -58,20 +60,24 @@ class PublicAddresses:
         parts = read_url(url)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        found = [ipaddress.ip_address(text.partition("%")[0]) for text in await self._resolve(host, port)]
-        if not found:
-            raise NotAllowed("that name has no address")
-        private = [address for address in found if not self._is_allowed(address)]
-        refused = [address for address in private if not is_public(address)]
-        if refused:
-            raise NotAllowed(f"it leads to {refused[0]}, which is not on the public internet")
-        if parts.scheme != "https" and private:
-            raise NotAllowed("plain http shows the message to the network: use https")
-        chosen = found[0]
+        chosen = (await self.find(host, port, plain=parts.scheme != "https"))[0]
         literal = f"[{chosen}]" if chosen.version == 6 else str(chosen)
         path = parts.path or "/"
         query = f"?{parts.query}" if parts.query else ""
         return Target(f"{parts.scheme}://{literal}:{port}{path}{query}", parts.netloc, host)
+
+    async def find(self, host: str, port: int, *, plain: bool) -> list[Address]:
+        """All addresses of a name, each of them looked at. Raises NotAllowed; OSError if the name cannot be resolved."""
+        found = [ipaddress.ip_address(text.partition("%")[0]) for text in await self._resolve(host, port)]
+        if not found:
+            raise NotAllowed("that name has no address")
+        others = [address for address in found if not self._is_allowed(address)]
+        refused = [address for address in others if not is_public(address)]
+        if refused:
+            raise NotAllowed(f"it leads to {refused[0]}, which is not on the public internet, nor in {SETTING}")
+        if plain and others:
+            raise NotAllowed(f"plain http shows the message to the network: use https, or name its network in {SETTING}")
+        return found
 
     def _is_allowed(self, address: Address) -> bool:
         return self._everything or any(address.version == network.version and address in network for network in self._allowed)

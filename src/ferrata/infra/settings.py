@@ -262,11 +262,12 @@ class Settings(BaseSettings):
         validation_alias=_named("ALERTS_STALLED_MINUTES"),
         description="An alert is raised when nothing of a store was delivered for so many minutes although events wait.",
     )
-    alerts_allowed_networks: Networks = Field(
+    private_networks: Networks = Field(
         "",
-        validation_alias=_named("ALERTS_ALLOWED_NETWORKS"),
-        description="Private networks, separated by commas, that alert webhooks may go to, also by plain http. Default: none; "
-        "webhooks go to the public internet by https alone.",
+        validation_alias=_named("PRIVATE_NETWORKS", "FERRATA_ALERTS_ALLOWED_NETWORKS"),
+        description="Private networks, separated by commas, that addresses which people enter may lead to, also by plain http: "
+        "those of sources' settings (apiUrl, a queue's endpointUrl) and of alert webhooks. Default: none; such requests go to "
+        "the public internet by https alone.",
     )
     smtp_host: str | None = Field(
         None, validation_alias=_named("SMTP_HOST"), description="The mail server. Unset: no mail is sent."

@@ -260,7 +260,7 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What readers and queues are given. ``transport`` None: the real network."""
+    """What readers and queues are given. ``transport`` lets them go only where a store's settings may lead; None: anywhere."""
 
     store_id: str
     clock: Clock

@@ -8,6 +8,8 @@ from httpx2 import AsyncBaseTransport
 
 from ferrata.infra.database import Database
 from ferrata.infra.errors import FerrataError, Recovery
+from ferrata.infra.guarded_transport import GuardedTransport
+from ferrata.infra.public_addresses import PublicAddresses
 from ferrata.kit.clock import Clock
 from ferrata.sources.contract import REMEMBERED, SETTLED, Learned, LookedUp, Lookup, Message, Reader, Refused, Surroundings
 from ferrata.sources.errors import Later, NoReader, NotAsked
@@ -19,16 +21,22 @@ MOST_ROUNDS = 8
 
 
 class Readers:
-    """One reader for each store and kind, made anew when the settings change. ``transport`` None: the real network."""
+    """One reader for each store and kind, made anew when the settings change.
 
-    def __init__(self, database: Database, clock: Clock, transport: AsyncBaseTransport | None) -> None:
+    ``transport`` None: the real network, as far as ``addresses`` let a store's settings lead into it.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, transport: AsyncBaseTransport | None, addresses: PublicAddresses
+    ) -> None:
         self._database = database
         self._clock = clock
         self._transport = transport
+        self._addresses = addresses
         self._known: dict[tuple[str, str], tuple[int, Reader | None]] = {}
 
     def around(self, store_id: str) -> Surroundings:
-        return Surroundings(store_id, self._clock, self._transport)
+        return Surroundings(store_id, self._clock, self._transport or GuardedTransport(self._addresses))
 
     async def find(self, configuration: Configuration) -> Reader | None:
         key = (configuration.store_id, configuration.source.kind)

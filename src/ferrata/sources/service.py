@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from ferrata.infra.crypto import SecretBox
 from ferrata.infra.database import Database
 from ferrata.infra.errors import NotFound, Problem, Rejected
 from ferrata.infra.paging import Page
+from ferrata.infra.public_addresses import PublicAddresses
 from ferrata.kit.clock import Clock
 from ferrata.kit.ids import new_id
 from ferrata.sources import counting, memory_store, runs_store, store
@@ -67,7 +68,10 @@ MOVES = tuple(_MOVES)
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What the room stands on. ``worker`` names this process; ``transport`` stands in for the network in tests."""
+    """What the room stands on. ``worker`` names this process; ``transport`` stands in for the network in tests.
+
+    ``addresses``: where a store's settings may lead.
+    """
 
     database: Database
     clock: Clock
@@ -80,6 +84,7 @@ class Ground:
     worker: str
     most_waiting: int
     transport: AsyncBaseTransport | None = None
+    addresses: PublicAddresses = field(default_factory=PublicAddresses)
 
 
 class Sources:
@@ -91,7 +96,7 @@ class Sources:
         self._delivery = ground.delivery
         self._stores_seen: dict[str, float] = {}
         self.configurations = Configurations(ground.database, ground.clock, ground.audit, ground.box, installed)
-        readers = Readers(ground.database, ground.clock, ground.transport)
+        readers = Readers(ground.database, ground.clock, ground.transport, ground.addresses)
         handover = Handover(ground.takers)
         self._bell, takers = Bell(ground.database), ground.takers
         self.erasing = Erasing(

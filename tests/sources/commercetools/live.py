@@ -15,6 +15,8 @@ from ferrata.audit.schemas import SYSTEM
 from ferrata.delivery.models import deliveries
 from ferrata.delivery.schemas import State
 from ferrata.entry.wiring import Wiring, build
+from ferrata.infra.guarded_transport import GuardedTransport
+from ferrata.infra.public_addresses import PublicAddresses
 from ferrata.sources.contract import Received
 from ferrata.sources.schemas import KeptMessage, Wanted
 from klaviyo_sandbox.server import Running
@@ -26,13 +28,19 @@ SECRET = "shared secret of the test"
 
 
 class Projects(httpx2.AsyncBaseTransport):
-    """The network towards commercetools: each project is found by its name in the path, its tokens by its client's id."""
+    """The network towards commercetools: each project is found by its name in the path, its tokens by its client's id.
+
+    What is no project is a queue on this machine.
+    """
 
     def __init__(self) -> None:
         self.known: dict[str, CommercetoolsMock] = {}
+        self.here = GuardedTransport(PublicAddresses("127.0.0.0/8"))
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         name = request.url.host.partition(".")[0]
+        if name not in self.known:
+            return await self.here.handle_async_request(request)
         return await httpx2.ASGITransport(self.known[name]).handle_async_request(request)
 
 

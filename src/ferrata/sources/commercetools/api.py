@@ -91,7 +91,7 @@ class Api:
                 return await self._client.request(method, address, params=list(params), headers=headers, content=content)
         except TimeoutError:
             return f"no answer within {DEADLINE_SECONDS:.0f} seconds"
-        except httpx2.RequestError as error:
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
             return f"{type(error).__name__}"
 
     def _pause(self, attempt: int) -> float:

@@ -12,6 +12,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from pydantic import SecretStr
 
+from ferrata.infra.guarded_transport import AddressRefused
 from ferrata.kit.clock import Clock
 from ferrata.sources.commercetools.errors import Unavailable
 from ferrata.sources.commercetools.settings import CommercetoolsSettings
@@ -86,6 +87,8 @@ async def fetched(address: str, transport: httpx2.AsyncBaseTransport | None) -> 
     try:
         async with asyncio.timeout(_DEADLINE_SECONDS), httpx2.AsyncClient(transport=transport) as client:
             answer = await client.get(address)
+    except AddressRefused as error:  # ours to mend, not the sender's: the delivery is to be sent again
+        raise Unavailable(error.message) from error
     except (TimeoutError, httpx2.RequestError) as error:
         raise Unavailable(f"{httpx2.URL(address).host} does not answer.") from error
     if answer.status_code != 200:

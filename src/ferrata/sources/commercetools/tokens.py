@@ -71,7 +71,7 @@ class Tokens:
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
                 answer = await self._client.post(self._address, data=self._form, auth=auth)
-        except (TimeoutError, httpx2.RequestError) as error:
+        except (TimeoutError, httpx2.RequestError, httpx2.InvalidURL) as error:
             raise Unavailable(f"commercetools' authorization server does not answer: {type(error).__name__}.") from error
         if answer.status_code == 429 or answer.status_code >= 500:
             raise Unavailable(f"commercetools' authorization server answered {answer.status_code}.")

@@ -81,6 +81,8 @@ class PubSubQueue:
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
                 return await self._client.post(address, headers=headers, content=content)
+        except httpx2.InvalidURL as error:
+            raise AccessRefused("queue.endpointUrl, or token_uri of queue.serviceAccountKey, is no address.") from error
         except (TimeoutError, httpx2.RequestError) as error:
             raise Unavailable(f"{httpx2.URL(address).host} does not answer: {type(error).__name__}.") from error
 

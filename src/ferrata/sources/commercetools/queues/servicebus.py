@@ -51,7 +51,7 @@ class ServiceBusQueue:
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
                 answer = await self._client.request(method, address, headers={"authorization": self._signature()})
-        except (TimeoutError, httpx2.RequestError) as error:
+        except (TimeoutError, httpx2.RequestError, httpx2.InvalidURL) as error:
             raise Unavailable(f"Azure Service Bus does not answer: {type(error).__name__}.") from error
         if answer.is_success or (gone and answer.status_code in (404, 410)):
             return answer
