@@ -15,8 +15,11 @@ from ferrata.audit.schemas import SYSTEM
 from ferrata.infra.errors import FerrataError, Rejected
 from ferrata.infra.guarded_transport import AddressRefused, GuardedTransport
 from ferrata.infra.public_addresses import PublicAddresses
+from ferrata.infra.settings import Settings
 from ferrata.kit.clock import MovedClock, SystemClock
 from ferrata.sources.commercetools import SOURCE as COMMERCETOOLS
+from ferrata.sources.commercetools.errors import Unavailable
+from ferrata.sources.commercetools.proofs import fetched
 from ferrata.sources.commercetools.settings import CommercetoolsSettings
 from ferrata.sources.contract import Surroundings
 from ferrata.sources.stripe import SOURCE as STRIPE
@@ -208,3 +211,14 @@ async def test_the_operators_setting_decides(
             with pytest.raises(Rejected, match=told):  # by us, or as the shop answers
                 await (await sources.reader("default", "stripe")).check()
         assert bool(seen) == bool(allowed)
+
+
+async def test_the_settings_former_name_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FERRATA_ALERTS_ALLOWED_NETWORKS", "10.1.0.0/16")
+    assert Settings(_env_file=None).private_networks == "10.1.0.0/16"  # type: ignore[call-arg]  # pydantic fills every field
+
+
+async def test_a_proof_that_may_not_be_fetched_is_asked_for_again(anyio_backend: str) -> None:
+    """The sender is told to come back: its delivery is as good as any."""
+    with pytest.raises(Unavailable, match="FERRATA_PRIVATE_NETWORKS"):
+        await fetched("https://sns.eu-central-1.amazonaws.com/key.pem", GuardedTransport(resolving(["10.0.0.1"])))
