@@ -28,7 +28,7 @@ START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
 
 def pytest_collection_finish() -> None:
-    """What thousands of collected tests are made of is not searched for garbage again and again: that took a third of the time."""
+    """What thousands of collected tests are made of is not searched for garbage over and over: a third of the time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE)
