@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferrata.delivery import schedule
-from ferrata.delivery.backlog import CALM, Room, choose
+from ferrata.delivery.account import Account
+from ferrata.delivery.backlog import CALM, Room, choose, stand_behind
 from ferrata.delivery.breaker import Breaker
 from ferrata.delivery.families import FAMILIES, Part
 from ferrata.delivery.jobs import judge_job
@@ -16,6 +17,8 @@ from ferrata.delivery.outbox import HISTORY, LIVE, Waiting
 from ferrata.delivery.request import Item, Job, bulk
 from ferrata.delivery.schemas import Family
 from ferrata.delivery.verdict import Action, Case, judge
+from ferrata.infra.leases import Lease
+from ferrata.kit.clock import MovedClock
 from ferrata.klaviyo.outcome import Executed, Kind, Outcome, Problem
 
 EVENTS = FAMILIES[Family.EVENTS]
@@ -146,15 +149,24 @@ deliveries = st.lists(
 )
 
 
+ROOM = (st.booleans(), st.integers(0, 40), st.integers(0, 16), st.booleans(), st.integers(0, 20), st.integers(0, CALM))
+
+
+def waiting_orders(orders: int, *, lines: int = 3) -> list[Waiting]:
+    """Of each order's person: the order, then its lines, all live."""
+    rows = [(order, line) for order in range(orders) for line in range(1 + lines)]
+    return [Waiting(f"{order:04d}-{line}", LIVE, f"p{order}", 500, False) for order, line in rows]
+
+
 class TestBacklog:
-    @given(deliveries, st.booleans(), st.integers(0, 40), st.integers(0, 16), st.sets(st.integers(0, 5)))
-    def test_nobodys_events_overtake_each_other(self, rows, bulk, live, history, busy):
+    @given(deliveries, st.builds(Room, *ROOM), st.sets(st.integers(0, 5)), st.sets(st.integers(0, 79)))
+    def test_nobodys_events_overtake_each_other(self, rows, room, busy, behind):
         waiting = sorted(
             (Waiting(f"{n:04d}", priority, f"p{person}", size, alone) for n, (person, priority, size, alone) in enumerate(rows)),
             key=lambda each: (each.priority, each.id),
         )
         held = {f"p{person}" for person in busy}
-        choice = choose(waiting, held, Room(bulk, live, history), EVENTS)
+        choice = choose(waiting, held, room, EVENTS, behind={f"{n:04d}" for n in behind})
         chosen = {*choice.bulk, *choice.alone}
         by_id = {each.id: each for each in waiting}
         assert not set(choice.bulk) & set(choice.alone)
@@ -173,6 +185,52 @@ class TestBacklog:
         many = [Waiting(f"{n:04d}", HISTORY, f"p{n}", 500, False) for n in range(1016)]
         choice = choose(many, (), Room(True, 40, 16), EVENTS)
         assert (len(choice.bulk), len(choice.alone)) == (1000, 16)
+
+    def test_the_first_of_a_few_persons_go_alone_and_the_job_takes_what_stood_behind_them(self):
+        room, seen = Room(True, 40, 16, soon=True, first=20), waiting_orders(10)
+        choice = choose(seen, (), room, EVENTS)
+        assert choice.alone == tuple(f"{order:04d}-0" for order in range(10))
+        assert choice.bulk == ()
+        behind = stand_behind(seen, set(), set())
+        lines = [each for each in seen if each.id not in choice.alone]
+        assert behind == {each.id for each in lines}
+        answered = {"p0", "p1"}
+        then = choose(lines, {each.person for each in lines} - answered, room, EVENTS, behind=behind)
+        assert then.bulk == tuple(each.id for each in lines if each.person in answered)
+        assert then.alone == ()
+
+    def test_what_stood_behind_another_waits_for_the_job_that_goes_soon(self):
+        lines = [each for each in waiting_orders(10) if not each.id.endswith("-0")]
+        behind = {each.id for each in lines}
+        assert choose(lines, (), Room(False, 40, 16, soon=True, first=20), EVENTS, behind=behind).alone == ()
+        assert len(choose(lines, (), Room(False, 40, 16), EVENTS, behind=behind).alone) == 10
+
+    def test_many_persons_wait_for_the_job_with_all_that_is_theirs(self):
+        choice = choose(waiting_orders(CALM + 1), (), Room(True, 40, 16, soon=True, first=20), EVENTS)
+        assert (len(choice.bulk), choice.alone) == (4 * (CALM + 1), ())
+
+    def test_a_live_one_among_history_goes_alone_beside_the_job(self):
+        history = [Waiting(f"{n:04d}", HISTORY, f"p{n}", 500, False) for n in range(100)]
+        live = Waiting("9999", LIVE, "somebody", 500, False)
+        choice = choose([live, *history], (), Room(True, 40, 0, soon=True, first=20), EVENTS)
+        assert (choice.alone, len(choice.bulk)) == (("9999",), 100)
+
+    def test_where_calls_are_scarce_a_few_are_a_backlog(self):
+        seen = waiting_orders(2)
+        room = Room(True, 40, 16, soon=True, first=20, calm=4)
+        assert choose(seen, (), room, EVENTS).alone == ("0000-0", "0001-0")
+        lines = [each for each in seen if not each.id.endswith("-0")]
+        choice = choose(lines, (), room, EVENTS, behind={each.id for each in lines})
+        assert (len(choice.bulk), choice.alone) == (6, ())
+
+
+class TestAnAccount:
+    def test_calls_are_scarce_once_half_of_a_minute_is_used(self):
+        account = Account(Lease("quota", "worker", 1), MovedClock(NOW), lambda: 0.5)
+        account.limiter.seed("POST /api/events", [1.0] * 1_749)
+        assert not account.is_scarce("POST /api/events")
+        account.limiter.seed("POST /api/events", [1.0])
+        assert account.is_scarce("POST /api/events")
 
 
 class TestAJob:

@@ -54,3 +54,17 @@ class TestBacklog:
             await desk.settled(await desk.put([event(9_999)]))
             # What was on its way when the live event came goes on; of what still waited, nearly all comes after it.
             assert len(desk.unique_ids()) < len(history) - 1000
+
+    async def test_the_first_of_a_few_persons_go_alone_and_what_follows_them_does_not_overtake(self, open_desk):
+        orders, lines = range(10), range(4)
+        async with open_desk(work=False) as desk:
+            items = [event(order * 10 + line, person=f"person{order}@shop.test") for order in orders for line in lines]
+            await desk.put(items)
+        async with open_desk() as desk:
+            await desk.settled([item.id for item in items])
+            for item in items[:: len(lines)]:
+                assert [attempt.operation for attempt in (await desk.service.story(item.id)).attempts] == ["POST /api/events"]
+            assert len([r for r in desk.sandbox.journal.requests if "bulk-create" in r.path]) >= 1
+            stored = [effect["payload"]["properties"]["number"] for effect in desk.stored()]
+            for order in orders:
+                assert [number for number in stored if number // 10 == order] == [order * 10 + line for line in lines]

@@ -61,6 +61,11 @@ class Account:
         resting = self.breaker.wait_seconds(self._clock.monotonic(), self.under_way)
         return max(resting, self.limiter.wait_seconds(operation))
 
+    def is_scarce(self, operation: str) -> bool:
+        """Whether half of what Klaviyo allows in a minute or longer is used: the rest of it is spread."""
+        windows = self.limiter.usage(operation).windows
+        return any(window.used * 2 >= window.allowed for window in windows if window.period_seconds > 1)
+
     def sending(self, operation: str) -> None:
         self.limiter.take(operation)
         self.under_way += 1

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from ferrata.delivery import outbox, parking, schedule
 from ferrata.delivery.account import Account
 from ferrata.delivery.agenda import Agenda
-from ferrata.delivery.backlog import CALM, Choice, Room, choose, needed_by
+from ferrata.delivery.backlog import CALM, Choice, Room, choose, needed_by, stand_behind
 from ferrata.delivery.families import FAMILIES
 from ferrata.delivery.request import Request
 from ferrata.delivery.schemas import LaneKey
@@ -27,15 +27,22 @@ log = structlog.get_logger()
 
 LIVE_SINGLES = 40
 HISTORY_SINGLES = 16
+SCARCE_SINGLES = 4
+"""So many are sent alone at a time, once half of what the minute allows is used and a bulk job can take the others."""
+FIRST_WITHIN_SECONDS = 0.1
 BULKS_UNDER_WAY = 3
 JOBS_FOLLOWED = 8
 """Jobs that Klaviyo carries out at a time before it is given another."""
 FREEZE_AHEAD_SECONDS = 0.4
 """A batch is made while its slot is still to come, so that the slot is not wasted on making it."""
+FREEZE_SHORT_AHEAD_SECONDS = 0.1
+"""A short one is made quickly: what comes until shortly before its slot still goes with it."""
 POLL_SECONDS = 1.0
 BACKLOG_LOOK_SECONDS = 0.05
 LOOK_WHILE_PARKED_SECONDS = 10.0
 IDLE_SECONDS = 30.0
+SHORT_QUEUE = LIVE_SINGLES + CALM
+"""What is shorter than this is looked at whenever something happens, and not only every 50 ms."""
 DEEP_LOOK = 20_000
 
 
@@ -45,7 +52,18 @@ class _Look:
 
     waiting: int = 0
     live: int = 0
+    heads: int = 0
+    calm: int = CALM
+    behind: frozenset[str] = frozenset()
     at: float = float("-inf")
+
+    @property
+    def is_backlog(self) -> bool:
+        return self.waiting > self.calm
+
+    def is_for_the_job(self, first: int) -> bool:
+        """Whether the next bulk job takes all of it: none could go before it as the first of its person."""
+        return self.heads > first or self.waiting >= SHORT_QUEUE
 
 
 class Lane:
@@ -128,7 +146,7 @@ class Lane:
         return POLL_SECONDS if due is None else max(0.001, due - self._tools.clock.monotonic())
 
     def _until_look(self) -> float:
-        if self._look.waiting <= CALM:
+        if not self._look.is_backlog:
             return POLL_SECONDS
         bulk = self._until_bulk() if self._agenda.bulk_under_way < BULKS_UNDER_WAY else POLL_SECONDS
         return max(BACKLOG_LOOK_SECONDS, bulk) if self._agenda.ready_singles else BACKLOG_LOOK_SECONDS
@@ -164,10 +182,12 @@ class Lane:
 
     async def _claim_more(self) -> None:
         now = self._tools.clock.monotonic()
-        if self._look.waiting > CALM and now - self._look.at < BACKLOG_LOOK_SECONDS:
+        if self._look.waiting >= SHORT_QUEUE and now - self._look.at < BACKLOG_LOOK_SECONDS:
             return
         room = self._room()
-        if not (room.bulk or room.live or room.history) or (room.rest_waits and not room.bulk):
+        if not (room.bulk or room.live or room.history):
+            return
+        if room.soon and not room.bulk and self._look.live > room.calm and self._look.is_for_the_job(room.first):
             return
         limit = self._family.most_items + HISTORY_SINGLES if room.bulk else LIVE_SINGLES + CALM
         choice = await self._chosen(room, limit)
@@ -178,34 +198,43 @@ class Lane:
 
     def _room(self) -> Room:
         may_bulk = self._family.bulk_operation is not None and self._agenda.bulk_under_way < BULKS_UNDER_WAY
-        bulk_soon = may_bulk and self._until_bulk() <= FREEZE_AHEAD_SECONDS
-        singles = self._agenda.ready_singles
+        until_bulk = self._until_bulk() if may_bulk else POLL_SECONDS
+        bulk_soon = until_bulk <= FREEZE_AHEAD_SECONDS
+        ahead = FREEZE_AHEAD_SECONDS if self._look.waiting >= SHORT_QUEUE else FREEZE_SHORT_AHEAD_SECONDS
+        singles, operation = self._agenda.ready_singles, self._family.single_operation
+        takes_few = bulk_soon and self._family.job_operation is None  # a job that must be followed is slower than a call
+        is_scarce = takes_few and self._account.is_scarce(operation)
+        goes_at_once = bulk_soon and self._account.wait_seconds(operation) <= FIRST_WITHIN_SECONDS
         return Room(
-            bulk=bulk_soon and self._agenda.ready_bulks == 0,
+            bulk=until_bulk <= ahead and self._agenda.ready_bulks == 0,
             live=max(0, LIVE_SINGLES - singles),
             history=max(0, HISTORY_SINGLES - singles),
-            rest_waits=bulk_soon and self._look.live > CALM,  # the few that are live among history do not wait for it
+            soon=bulk_soon,
+            first=max(0, CALM - singles) if goes_at_once else 0,
+            calm=max(0, SCARCE_SINGLES - singles) if is_scarce else CALM,
         )
 
     async def _chosen(self, room: Room, limit: int) -> Choice:
         """Look at the head of what waits; deeper, and past those who are busy, only where the head is all theirs."""
-        busy = self._agenda.persons
+        busy, behind = self._agenda.persons, self._look.behind
 
-        def look(connection: Connection) -> tuple[Choice, int, int]:
-            choice, seen, live = look_at(connection, limit)
-            return (choice, seen, live) if choice.bulk or choice.alone or seen < limit else look_at(connection, DEEP_LOOK)
+        def look(connection: Connection) -> tuple[Choice, list[outbox.Waiting]]:
+            choice, seen = look_at(connection, limit)
+            return (choice, seen) if choice.bulk or choice.alone or len(seen) < limit else look_at(connection, DEEP_LOOK)
 
-        def look_at(connection: Connection, most: int) -> tuple[Choice, int, int]:
+        def look_at(connection: Connection, most: int) -> tuple[Choice, list[outbox.Waiting]]:
             seen = outbox.waiting(connection, self.key, most)
             unsent = outbox.unsent(connection, self.key, {name for each in seen for name in needed_by(each)})
-            live = sum(each.priority == outbox.LIVE for each in seen)
-            return choose(seen, busy, room, self._family, unsent), len(seen), live
+            return choose(seen, busy, room, self._family, unsent, behind=behind), seen
 
         try:
-            choice, self._look.waiting, self._look.live = await self._tools.db.read(look)
+            choice, seen = await self._tools.db.read(look)
         except StorageUnavailable as error:
             log.warning("delivery.cannot_look", store=self.key.store_id, error=str(error))
             return Choice()
+        live = sum(each.priority == outbox.LIVE for each in seen)
+        remembered = frozenset(stand_behind(seen[:limit], busy, behind))
+        self._look = _Look(len(seen), live, choice.heads, room.calm, remembered, self._look.at)
         return choice
 
     async def _claim(self, choice: Choice) -> list[Request]:
@@ -228,7 +257,7 @@ class Lane:
     async def _deliver(self, request: Request) -> None:
         probing = self._parked
         try:
-            settled = await self._sender.send(request, parked=probing, backlog=self._look.waiting > CALM)
+            settled = await self._sender.send(request, parked=probing, backlog=self._look.waiting >= SHORT_QUEUE)
         except (Fenced, Gone) as error:
             self._account.lost = self._account.lost or isinstance(error, Fenced)
             self._stopping = True
