@@ -55,6 +55,10 @@ class TestALane:
         assert condition == Condition("lane.parked", "default", "events")
         assert told.detail.startswith("The key lacks events:write. 2 deliveries wait")
 
+    def test_says_of_one_delivery_that_it_waits(self) -> None:
+        [told] = conditions(with_lane(parked_code="scope_missing", parked_detail="Why.", waiting=1)).values()
+        assert told.detail == "Why. 1 delivery waits; none is lost."
+
     def test_is_stalled_when_live_events_wait_and_nothing_has_left_for_so_long(self) -> None:
         waiting = {"waiting": 5, "waiting_live": 5, "oldest_at": LONG_AGO, "last_success_at": LONG_AGO}
         assert kinds(with_lane(**waiting)) == ["delivery.stalled"]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from ferrata.audit.schemas import SYSTEM
 from ferrata.infra.errors import StorageUnavailable, Transient
+from ferrata.infra.incidents import Incident, open_incidents
 from ferrata.kit.clock import MovedClock
 from ferrata.sources.contract import Pulled, Queue, Received, Surroundings
 from ferrata.sources.schemas import RunState, State
@@ -117,6 +119,10 @@ async def test_leaves_its_leases_to_the_next(shop: Installed) -> None:
         shop.sources.worker._stopping = False
 
 
+async def _none(those: Callable[[], Any]) -> bool:
+    return not await those()
+
+
 async def _as_many(shop: Installed, number: int) -> bool:
     return len(await shop.events()) == number
 
@@ -171,6 +177,27 @@ class TestAQueue:
         queue.put("a", trusted(order(1)))
         async with working(shop):
             await until(shop, lambda: _is(queue.acknowledged == ["a"]))
+
+    async def test_that_cannot_be_read_for_long_is_told_until_it_can(self, shop: Installed, queue: MemoryQueue) -> None:
+        queue.count = lambda: _is(True)
+        queue.failures = 10_000
+        await shop.set_up()
+
+        async def alarmed() -> list[Incident]:
+            return await shop.wiring.database.read(open_incidents)
+
+        async with working(shop):
+            began = shop.clock.now()
+            for _ in range(16):
+                assert await alarmed() == [] or shop.clock.now() - began >= timedelta(minutes=15)
+                shop.clock.advance(60)
+                await asyncio.sleep(0.05)
+            [alert] = await until(shop, alarmed)
+            assert (alert.kind, alert.subject) == ("source.failing", "shop queue")
+            assert "The queue is away." in alert.detail
+            queue.failures = 0
+            queue.put("a", trusted(order(1)))
+            await until(shop, lambda: _none(alarmed))
 
     async def test_is_left_alone_when_the_source_is_switched_off(self, shop: Installed, queue: MemoryQueue) -> None:
         queue.count = lambda: _is(True)

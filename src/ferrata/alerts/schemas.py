@@ -11,7 +11,8 @@ KINDS = {
     "delivery.dead_letters": "Events became dead letters",
     "queue.filling": "Nearly as many events wait as may",
     "disk.filling": "The disk is nearly full",
-    "source.failing": "What a source sends does not prove where it comes from, or cannot be understood",
+    "source.failing": "What a source sends cannot be understood, or its API or queue cannot be read",
+    "source.unverified": "What comes to a source does not prove where it comes from",
 }
 """What is known to be told. A room may raise other kinds; they go to the channels that take everything."""
 

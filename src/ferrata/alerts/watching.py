@@ -72,7 +72,7 @@ def _broken(seen: Seen) -> dict[Condition, Told]:
         if connection.status.is_broken and store_id in seen.stores:
             name = seen.stores[store_id].name
             waiting = sum(lane.waiting + lane.sending for lane in seen.lanes if lane.store_id == store_id)
-            detail = f"{connection.detail or 'Klaviyo refuses it.'} {waiting:,} deliveries wait; none is lost."
+            detail = f"{connection.detail or 'Klaviyo refuses it.'} {_deliveries(waiting)}; none is lost."
             found[Condition(BROKEN, store_id)] = Told(
                 f"Klaviyo does not accept the connection of {name} any more", detail, "critical"
             )
@@ -89,16 +89,20 @@ def _lanes(seen: Seen) -> dict[Condition, Told]:
         waiting = lane.waiting + lane.sending
         if lane.parked_code and lane.parked_code not in ON_PURPOSE:
             if not (broken and lane.parked_code == KEY_REFUSED):
-                detail = f"{lane.parked_detail or ''} {waiting:,} deliveries wait; none is lost.".strip()
+                detail = f"{lane.parked_detail or ''} {_deliveries(waiting)}; none is lost.".strip()
                 condition = Condition(PARKED, lane.store_id, lane.family)
                 summary = f"The lane {lane.family} of {store.name} is parked: {lane.parked_code.replace('_', ' ')}"
                 found[condition] = Told(summary, detail, "critical")
         elif not broken and _is_stalled(lane, seen):
             minutes = int(seen.stalled_after.total_seconds() // 60)
-            summary = f"Nothing of {store.name} was delivered for {minutes} minutes although {waiting:,} deliveries wait"
+            summary = f"Nothing of {store.name} was delivered for {minutes} minutes although {_deliveries(waiting)}"
             why = lane.parked_detail or lane.paused_reason or "Look at the lanes, and whether a worker runs."
             found[Condition(STALLED, lane.store_id, lane.family)] = Told(summary, why, "critical")
     return found
+
+
+def _deliveries(count: int) -> str:
+    return "1 delivery waits" if count == 1 else f"{count:,} deliveries wait"
 
 
 def _is_stalled(lane: Lane, seen: Seen) -> bool:

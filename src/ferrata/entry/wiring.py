@@ -62,7 +62,7 @@ from ferrata.sources.handover import Takers
 from ferrata.sources.installed import installed
 from ferrata.sources.service import Ground, Sources
 from ferrata.sources.tasks import daily_forgetting as daily_forgetting_of_messages
-from ferrata.sources.tasks import regular_catching_up
+from ferrata.sources.tasks import regular_catching_up, regular_watching
 from ferrata.ui.render import Pages, environment
 from ferrata.ui.static import StaticFiles
 
@@ -179,6 +179,7 @@ def build(
     alerts = open_alerts(settings, database, clock, audit, box=box, connections=connections, delivery=delivery)
     jobs += [alert_tasks.watch(alerts), alert_tasks.forget(alerts)]
     days, memory_days = settings.source_retention_days, settings.source_memory_days
+    jobs += [regular_watching(from_shops)]
     jobs += [regular_catching_up(from_shops, clock), daily_forgetting_of_messages(from_shops, clock, days, memory_days)]
     scheduler = Scheduler(database, clock, name, jobs)
     health = Health.build(settings, name, Parts(database, clock, connections, delivery, scheduler, from_shops, audit))

@@ -117,6 +117,12 @@ def open_incidents(connection: Connection, kind: str | None = None) -> list[Inci
     return [incident_of(row) for row in rows]
 
 
+def opened_since(connection: Connection, condition: Condition, since: datetime) -> bool:
+    """Whether this condition began after then, be it over or not."""
+    same = (getattr(incidents.c, name) == getattr(condition, name)[:160] for name in ("kind", "store_id", "subject"))
+    return connection.execute(select(incidents.c.id).where(*same, incidents.c.opened_at > since).limit(1)).first() is not None
+
+
 def incident_of(row: Row[Any]) -> Incident:
     return Incident(**{column.name: getattr(row, column.name) for column in _COLUMNS})
 

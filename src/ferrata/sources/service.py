@@ -52,6 +52,7 @@ from ferrata.sources.schemas import (
     Stuck,
     Wanted,
 )
+from ferrata.sources.watching import Watching
 from ferrata.sources.worker import Parts, SourceWorker
 
 log = structlog.get_logger()
@@ -96,6 +97,7 @@ class Sources:
         self._delivery = ground.delivery
         self._stores_seen: dict[str, float] = {}
         self.configurations = Configurations(ground.database, ground.clock, ground.audit, ground.box, installed)
+        self.watching = Watching(ground.database, ground.clock, self.configurations)
         readers = Readers(ground.database, ground.clock, ground.transport, ground.addresses)
         handover = Handover(ground.takers)
         self._bell, takers = Bell(ground.database), ground.takers

@@ -12,6 +12,7 @@ from ferrata.infra.database.prepared import UPSERTS, Prepared
 from ferrata.infra.paging import Page, make_cursor, read_cursor
 from ferrata.kit.ids import first_id_at
 from ferrata.sources.contract import Message, Skipped
+from ferrata.sources.errors import Unreadable
 from ferrata.sources.models import source_messages as messages
 from ferrata.sources.schemas import Backlog, KeptMessage, LineKey, Made, State, Wanted
 
@@ -198,6 +199,38 @@ def batch(connection: Connection, wanted: Wanted, after_id: str, limit: int) -> 
 
 def count(connection: Connection, wanted: Wanted) -> int:
     return connection.execute(select(func.count()).where(*_wanted(wanted))).scalar_one()
+
+
+def _unproven() -> ColumnElement[bool]:
+    """Kept apart because nobody knows who sent it; what was believed and could not be opened is not."""
+    return messages.c.envelope.is_(True) & (messages.c.reason_code != Unreadable.code)
+
+
+def count_refused(connection: Connection, line: LineKey) -> int:
+    """Refused messages that the source itself has sent."""
+    refused = (*_is(line), messages.c.state == State.REFUSED.value, ~_unproven())
+    return connection.execute(select(func.count()).where(*refused)).scalar_one()
+
+
+def count_unproven(connection: Connection, line: LineKey, since: datetime) -> int:
+    """Deliveries of after that instant which prove nothing."""
+    refused = (*_is(line), messages.c.state == State.REFUSED.value, _unproven(), messages.c.id >= first_id_at(since))
+    return connection.execute(select(func.count()).where(*refused, messages.c.received_at > since)).scalar_one()
+
+
+def last_proven_at(connection: Connection, line: LineKey) -> datetime | None:
+    """When the newest live message came that the source itself has sent."""
+    live = (*_is(line), messages.c.history.is_(False), messages.c.envelope.is_(False))
+    query = select(messages.c.received_at).where(*live).order_by(messages.c.id.desc()).limit(1)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def unanswered(connection: Connection, before: datetime) -> dict[LineKey, tuple[datetime, str]]:
+    """The lines of which a message from before that instant still waits for the API of its source; since when, and why."""
+    asked = (_waits(), messages.c.reason_code == AWAY, messages.c.attempts > 1, messages.c.received_at <= before)
+    of = (messages.c.store_id, messages.c.kind)
+    query = select(*of, func.min(messages.c.received_at), func.max(messages.c.reason)).where(*asked).group_by(*of)
+    return {LineKey(row[0], row[1]): (row[2], row[3] or "") for row in connection.execute(query)}
 
 
 def count_to_replay(connection: Connection, wanted: Wanted, limit: int) -> int:

@@ -15,6 +15,7 @@ AT = time(2, 30)
 STEP = 1_000
 CATCHING_UP = "sources.catch_up"
 CATCH_UP_EVERY = timedelta(hours=6)
+WATCH_EVERY = timedelta(minutes=1)
 MISSED_FOR = timedelta(days=30)
 log = structlog.get_logger()
 
@@ -51,3 +52,8 @@ def regular_catching_up(sources: Sources, clock: Clock) -> Job:
             log.info("sources.not_caught_up", store=store_id, source=kind, reason=error.code)
 
     return Job(CATCHING_UP, Every(CATCH_UP_EVERY), catch_up)
+
+
+def regular_watching(sources: Sources) -> Job:
+    """Every minute, once among all processes: tell which sources cannot be read or believed."""
+    return Job("sources.watch", Every(WATCH_EVERY), sources.watching.look, keep=timedelta(hours=1))

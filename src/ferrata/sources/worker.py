@@ -21,6 +21,7 @@ from ferrata.sources.holding import Holding
 from ferrata.sources.line import Line, Tools
 from ferrata.sources.receiving import Reception
 from ferrata.sources.schemas import LineKey, Run
+from ferrata.sources.watching import Silence
 
 log = structlog.get_logger()
 
@@ -42,6 +43,7 @@ class SourceWorker:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._tools = parts.tools
+        self._silence = Silence(parts.tools.database, parts.tools.clock)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._rests_until: dict[str, float] = {}
         self._pulling: dict[LineKey, int] = {}
@@ -175,8 +177,10 @@ class SourceWorker:
                     queues = configuration.source.queues(configuration.settings, self._tools.readers.around(store_id))
                 except FerrataError as error:  # of one store; the others' work goes on
                     log.warning("sources.cannot_pull", source=kind, store=store_id, error=error.message)
+                    await self._silence.failed(key, None, error.message)
                     self._rest(name)
                     continue
+                self._silence.forget(key, None)
                 if queues:
                     self._pulling[key] = version
                     self._begin(name, self._pull_all(key, queues))
@@ -193,12 +197,15 @@ class SourceWorker:
                 try:
                     await self._pull_once(key, queue)
                     failures = 0
+                    await self._silence.answered(key, queue)
                 except FerrataError as error:
                     failures += 1
                     wait = schedule.wait(error.retry_after_seconds, schedule.delay(failures, self._tools.chance))
                     log.warning("sources.cannot_pull", source=key.kind, store=key.store_id, error=error.message, seconds=wait)
+                    await self._silence.failed(key, queue, error.message)
                     await self._tools.clock.sleep(wait)
         finally:
+            self._silence.forget(key, queue)
             await queue.close()
 
     async def _pull_once(self, key: LineKey, queue: Queue) -> None:
