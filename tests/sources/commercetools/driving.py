@@ -53,7 +53,7 @@ def reader(mock: CommercetoolsMock, chosen: CommercetoolsSettings, clock: MovedC
     return made
 
 
-def message(raw: RawMessage, *, history: bool = False) -> Message:
+def message(raw: RawMessage, *, history: bool = False, explained: bool = False) -> Message:
     return Message(
         store_id="default",
         kind="commercetools",
@@ -62,6 +62,7 @@ def message(raw: RawMessage, *, history: bool = False) -> Message:
         received_at=NOW,
         body=raw.body,
         history=history,
+        explained=explained,
     )
 
 
@@ -69,7 +70,8 @@ async def mapped(
     mock: CommercetoolsMock, chosen: CommercetoolsSettings, notification: dict[str, Any] | RawMessage, **known: Any
 ) -> Mapped:
     raw = notification if isinstance(notification, RawMessage) else raw_message(notification)
-    kept, looked_up = message(raw, history=known.pop("history", False)), dict(known.pop("looked_up", {}))
+    kept = message(raw, history=known.pop("history", False), explained=known.pop("explained", False))
+    looked_up = known.pop("looked_up", {})
     reading = reader(mock, chosen)
     try:
         while wanted := [look for look in SOURCE.lookups(kept, looked_up, chosen) if look not in looked_up]:
@@ -89,7 +91,7 @@ async def history(mock: CommercetoolsMock, chosen: CommercetoolsSettings, kind: 
         while True:
             page = await reading.page(kind, cursor, Span(until=NOW))
             looked: dict[Lookup, Any] = dict(page.looked_up)
-            found += [await mapped(mock, chosen, raw, history=True, looked_up=looked) for raw in page.messages]
+            found += [await mapped(mock, chosen, raw, history=True, looked_up=dict(looked)) for raw in page.messages]
             cursor = page.cursor
             if cursor is None:
                 return found

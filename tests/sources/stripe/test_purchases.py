@@ -262,6 +262,12 @@ class TestARefund:
         assert (refund.metric, refund.properties["Partial"], refund.value) == ("Refunded Order", False, Decimal("33.80"))
         assert refund.properties["OrderId"] == "pi_1"
 
+    @pytest.mark.parametrize(("so_far", "before"), [("lots", 0), (None, 0), (True, 0), (500, "none")])
+    def test_of_an_amount_that_nobody_can_read_is_refused_and_not_passed_over(self, so_far: Any, before: Any) -> None:
+        broken = event("charge.refunded", charge(amount_refunded=so_far), previous={"amount_refunded": before})
+        with pytest.raises(Refused, match="amount_refunded"):
+            Reading().read(broken)
+
     def test_in_history_has_the_same_keys_as_live(self) -> None:
         refunds = {"data": [{"id": "re_2", "amount": 2880, "created": NOW}, {"id": "re_1", "amount": 500, "created": NOW - 9}]}
         told = event("history:charge", charge(amount_refunded=3380, refunds=refunds))
@@ -280,6 +286,12 @@ class TestAnyEvent:
         mapped = Reading().read(event(type_, charge()))
         assert mapped.events == ()
         assert mapped.skipped[0].why
+
+    @pytest.mark.parametrize("type_", [COMPLETED, SUCCEEDED, "charge.refunded", "invoice.paid", "customer.subscription.created"])
+    @pytest.mark.parametrize("data", [None, {}, {"object": None}, {"object": "ch_1"}])
+    def test_that_does_not_hold_what_it_is_about_is_refused(self, type_: str, data: Any) -> None:
+        with pytest.raises(Refused, match=r"data\.object"):
+            Reading().read({**event(type_, charge()), "data": data})
 
     def test_of_test_mode_is_marked_or_refused(self) -> None:
         tested = event(COMPLETED, session(), livemode=False)

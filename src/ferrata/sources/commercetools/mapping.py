@@ -29,7 +29,7 @@ def mapped(message: Message, looked_up: LookedUp, settings: CommercetoolsSetting
         skipped=tuple(skipped),
         erased=tuple(each for one in said for each in one.erased),
     )
-    return reasons.explained(whole, seen) if message.explained else whole
+    return reasons.explained(whole, seen, looked_up) if message.explained else whole
 
 
 def _read(message: Message) -> Notification:

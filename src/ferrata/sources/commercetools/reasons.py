@@ -1,35 +1,50 @@
 """Why a field of the result is there, and of what field of commercetools it was made: for the explain page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
 from ferrata.sources.commercetools.notification import Notification
-from ferrata.sources.contract import CatalogChange, Mapped, ProfileChange, Reason, TrackedEvent
+from ferrata.sources.commercetools.reading import Json, amount, first_instant, listed, within
+from ferrata.sources.contract import CatalogChange, LookedUp, Lookup, Mapped, ProfileChange, Reason, TrackedEvent
 
-_EVENT = {
-    "unique_id": ("/id", "the same for the same thing that happened, however often it is told"),
-    "value": ("/totalPrice", "in major units"),
-    "currency": ("/totalPrice/currencyCode", ""),
-    "occurred_at": ("/createdAt", "when it happened, not when it arrived"),
-    "person/email": ("/customerEmail", ""),
-    "person/external_id": ("/customerId", ""),
-}
-_PROPERTIES = {
-    "OrderId": ("/id", "Klaviyo's guide"),
-    "OrderNumber": ("/orderNumber", "Klaviyo's guide"),
-    "Items": ("/lineItems", "Klaviyo's guide"),
+_OWN = "the order's or the line's own field"
+_GUIDE = "Klaviyo's guide"
+_PERSON = {"person/email": "/customerEmail", "person/external_id": "/customerId"}
+_SAME = "the same for the same thing that happened, however often it is told"
+_ORDER = {
+    "OrderId": ("/id", _GUIDE),
+    "OrderNumber": ("/orderNumber", _GUIDE),
+    "Items": ("/lineItems", _GUIDE),
     "ItemNames": ("/lineItems", "names in the preferred locale"),
-    "SKUs": ("/lineItems", "Klaviyo's guide"),
+    "ItemCount": ("/lineItems", "their quantities together"),
+    "Subtotal": ("/lineItems", "their totals together"),
+    "SKUs": ("/lineItems", _GUIDE),
     "ProductIDs": ("/lineItems", "the ids of catalogue items"),
     "Categories": ("/lineItems", "of the products' categories, each with those above it"),
     "Brands": ("/lineItems", "the attribute that product.brandAttribute names"),
-    "Total": ("/totalPrice", "Klaviyo's guide"),
-    "Currency": ("/totalPrice/currencyCode", "Klaviyo's guide"),
-    "Tax": ("/taxedPrice/totalTax", "Klaviyo's guide"),
-    "Shipping": ("/shippingInfo/price", "Klaviyo's guide"),
-    "BillingAddress": ("/billingAddress", "Klaviyo's guide"),
-    "ShippingAddress": ("/shippingAddress", "Klaviyo's guide"),
+    "Total": ("/totalPrice", _GUIDE),
+    "Currency": ("/totalPrice/currencyCode", _GUIDE),
+    "Tax": ("/taxedPrice/totalTax", _GUIDE),
+    "Shipping": ("/shippingInfo/price", _GUIDE),
+    "BillingAddress": ("/billingAddress", _GUIDE),
+    "ShippingAddress": ("/shippingAddress", _GUIDE),
+}
+_LINE = {
+    "ProductID": ("/productId", _GUIDE),
+    "VariantID": ("/variant/sku", _GUIDE),
+    "SKU": ("/variant/sku", _GUIDE),
+    "ProductName": ("/name", "in the preferred locale"),
+    "ProductURL": ("/productSlug", "put into productUrlTemplate"),
+    "ImageURL": ("/variant/images/0/url", "the first image"),
+    "Categories": ("/productId", "of the product's categories, each with those above it"),
+    "Brand": ("/variant/attributes", "the attribute that product.brandAttribute names"),
+    "ProductBrand": ("/variant/attributes", "the attribute that product.brandAttribute names"),
+    "Quantity": ("/quantity", _GUIDE),
+    "ItemPrice": ("/price", _GUIDE),
+    "RowTotal": ("/totalPrice", _GUIDE),
+    "Currency": ("/totalPrice/currencyCode", _GUIDE),
 }
 _CUSTOMER = {
     "first_name": "/firstName",
@@ -51,22 +66,99 @@ _ITEM = {
 }
 
 
-def explained(mapped: Mapped, seen: Notification) -> Mapped:
+def explained(mapped: Mapped, seen: Notification, looked_up: LookedUp) -> Mapped:
+    order = _order(seen, looked_up)
     fields = [
-        *(reason for place, event in enumerate(mapped.events) for reason in _of_event(place, event, seen)),
+        *(reason for place, event in enumerate(mapped.events) for reason in _of_event(place, event, seen, order)),
         *(reason for place, change in enumerate(mapped.profiles) for reason in _of_profile(place, change, seen)),
         *(reason for place, change in enumerate(mapped.catalog) for reason in _of_change(place, change, seen)),
     ]
     return msgspec.structs.replace(mapped, fields=tuple(fields))
 
 
-def _of_event(place: int, event: TrackedEvent, seen: Notification) -> Iterator[Reason]:
-    base = _base(seen, "order")
-    for name, (source, why) in _EVENT.items():
-        yield Reason(f"/events/{place}/{name}", base + source, why)
+class _Read(msgspec.Struct, frozen=True):
+    """Something that was read, and where it stands."""
+
+    base: str
+    thing: Json
+
+    def at(self, pointer: str) -> str:
+        """The place below it; empty if there is nothing, so that no reason names a place that is not there."""
+        there: Any = self.thing
+        for name in pointer.strip("/").split("/"):
+            there = listed(there)[:1] if name == "0" else within(there[0] if isinstance(there, list) and there else there, name)
+        return "" if there in (None, []) else self.base + pointer
+
+
+def _order(seen: Notification, looked_up: LookedUp) -> _Read:
+    """The order that events are about: in the message, read by its id, or found by its payment."""
+    if isinstance(told := seen.body.get("order"), dict):
+        return _Read("/order", told)
+    if isinstance(read := looked_up.get(Lookup("order", seen.resource_id)), dict):
+        return _Read(f"lookup:order/{seen.resource_id}#", read)
+    paid = listed(looked_up.get(Lookup("orders_of_payment", seen.resource_id)))
+    return _Read(f"lookup:orders_of_payment/{seen.resource_id}#/0", paid[0] if paid else {})
+
+
+def _line(event: TrackedEvent, order: _Read) -> _Read | None:
+    """The line that this is the Ordered Product of."""
+    for name in ("lineItems", "customLineItems"):
+        for place, line in enumerate(listed(order.thing.get(name))):
+            if line.get("id") == event.unique_id:
+                return _Read(f"{order.base}/{name}/{place}", line)
+    return None
+
+
+def _of_event(place: int, event: TrackedEvent, seen: Notification, order: _Read) -> Iterator[Reason]:
+    line = _line(event, order)
+    about = line or order
+    at = f"/events/{place}"
+    if about.thing.get("id") == event.unique_id:
+        yield Reason(f"{at}/unique_id", about.at("/id"), _SAME)
+    else:
+        yield Reason(f"{at}/unique_id", "", f"{_SAME}: made of the order's id and that of what happened to it")
+    if source := _value(event, seen, about):
+        yield Reason(f"{at}/value", source, "in major units")
+    yield Reason(f"{at}/currency", about.at("/totalPrice/currencyCode"))
+    yield Reason(f"{at}/occurred_at", *_when(event, seen, order, is_line=line is not None))
+    yield from (Reason(f"{at}/{name}", order.at(source)) for name, source in _PERSON.items())
+    known = _ORDER if line is None else _LINE
     for name in event.properties:
-        source, why = _PROPERTIES.get(name, (f"/{_escaped(name)}", "the order's or the line's own field"))
-        yield Reason(f"/events/{place}/properties/{_escaped(name)}", base + source, why)
+        if found := _property(name, about, known):
+            yield Reason(f"{at}/properties/{_escaped(name)}", *found)
+        elif line is not None and name in _ORDER:
+            yield Reason(f"{at}/properties/{name}", order.at(_ORDER[name][0]), _ORDER[name][1])
+
+
+def _value(event: TrackedEvent, seen: Notification, about: _Read) -> str:
+    """Whose amount it is: what has this very amount."""
+    for base, money in (("/transaction/amount", within(seen.body, "transaction", "amount")), ("", about.thing.get("totalPrice"))):
+        found = amount(money)
+        if found is not None and found.amount == event.value:
+            return base or about.at("/totalPrice")
+    return ""
+
+
+def _property(name: str, about: _Read, known: Mapping[str, tuple[str, str]]) -> tuple[str, str] | None:
+    """Where a property comes from; None where only its value can tell."""
+    if name in known and (source := about.at(known[name][0])):
+        return source, known[name][1]
+    if about.thing.get(name) is not None:
+        return f"{about.base}/{_escaped(name)}", _OWN
+    is_custom = within(about.thing, "custom", "fields", name) is not None
+    return (f"{about.base}/custom/fields/{_escaped(name)}", "a custom field") if is_custom else None
+
+
+def _when(event: TrackedEvent, seen: Notification, order: _Read, *, is_line: bool) -> tuple[str, str]:
+    why = "when it happened, not when it arrived"
+    if is_line:
+        return order.at("/createdAt"), f"{why}; each line a second after the one before"
+    if first_instant(within(seen.body, "transaction", "timestamp")) == event.occurred_at:
+        return "/transaction/timestamp", why
+    for name in ("createdAt", "lastModifiedAt"):
+        if first_instant(order.thing.get(name)) == event.occurred_at:
+            return order.at(f"/{name}"), why
+    return ("/createdAt" if first_instant(seen.body.get("createdAt")) == event.occurred_at else ""), why
 
 
 def _of_profile(place: int, change: ProfileChange, seen: Notification) -> Iterator[Reason]:

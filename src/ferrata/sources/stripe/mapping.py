@@ -97,7 +97,7 @@ def map_event(message: Message, looked_up: LookedUp, settings: StripeSettings) -
     """What an event of Stripe means for Klaviyo.
 
     Raises:
-        Refused: it is of test mode and the settings refuse that, or it is thin and cannot be fetched.
+        Refused: it is of test mode and the settings refuse that, it is thin and cannot be fetched, or holds nothing.
         Later: nobody has told whose it is yet.
     """
     event = document(message.body)
@@ -115,6 +115,8 @@ def map_event(message: Message, looked_up: LookedUp, settings: StripeSettings) -
         return _deleted(told.object, settings)
     if is_thin(event) and not told.object:
         raise Refused(_why_not_fetched(settings))
+    if not told.object:
+        raise Refused("The event does not hold what it is about: data.object is no object.")
     telling = Telling(told, looked_up, settings, settings.terms(backfill=message.history))
     if meaning:
         meaning(telling)

@@ -9,6 +9,7 @@ from ferrata.commerce.money import Money
 from ferrata.commerce.orders import refunded_order
 from ferrata.commerce.subscriptions import instant
 from ferrata.commerce.terms import present
+from ferrata.sources.errors import Refused
 from ferrata.sources.stripe import shapes
 from ferrata.sources.stripe.purchases import purchase_id
 from ferrata.sources.stripe.shapes import Thing
@@ -99,10 +100,15 @@ def charge_refunded(telling: Telling) -> None:
 
     ``unique_id``: the charge and the sum so far. It is the one key that both shapes of a charge can give: refunds came along with
     it before 2022-11-15, and no longer since.
+
+    Raises:
+        Refused: nobody can say how much went back.
     """
     charge = telling.told.object
     so_far, before = charge.get("amount_refunded"), telling.told.previous.get("amount_refunded", 0)
-    if not isinstance(so_far, int) or not isinstance(before, int) or so_far <= before:
+    if type(so_far) is not int or type(before) is not int:
+        raise Refused("The charge's amount_refunded is no number.")
+    if so_far <= before:
         return telling.skip("Refund without an amount", "amount_refunded has not grown")
     refunds = shapes.items_of(charge.get("refunds"))
     reason = shapes.text(refunds[0].get("reason")) if refunds else None
