@@ -126,6 +126,15 @@ class SourceContract:
                 for pointer in leaves(json.loads(request.body or "{}")):
                     assert any(pointer == target or pointer.startswith(f"{target}/") for target in ties), (request.title, pointer)
 
+    async def test_says_why_a_message_that_it_had_before_comes_to_no_request(self, doors: Doors) -> None:
+        sources = doors.wiring.sources
+        await _receive(doors, self.source.kind, self.deliveries())
+        configuration = await sources.configurations.draft(STORE, self.source.kind, self.settings, {})
+        given = {Lookup(*name.partition("/")[::2]): answer for name, answer in self.lookups.items()}
+        for delivery in self.deliveries():
+            for message in (await sources.explainer.explain(configuration, delivery, given=given)).messages:
+                assert message.requests or message.skipped or message.reason, message.title
+
     async def test_counts_a_redelivery_once(self, doors: Doors) -> None:
         await _receive(doors, self.source.kind, [*self.deliveries(), *self.deliveries()])
         once = await _kept(doors)

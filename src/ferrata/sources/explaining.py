@@ -48,6 +48,8 @@ _ALWAYS = {
     f"{_PROFILE}/external_id": "who it is: the shop's own id",
 }
 
+_KNOWN = Skipped("profile or catalogue", "nothing of it is new: Klaviyo was told all of it before, or something newer")
+
 
 class Tie(msgspec.Struct, frozen=True):
     """One field of a request: where it stands in the body, where it comes from, and why."""
@@ -131,13 +133,15 @@ class Explainer:
         attempt = prepared(self._tools.handover, kept, outcome_of(configuration, message, looked_up))
         outcome, ready = attempt.outcome, attempt.ready
         requests, reason = await self._requests(message, outcome.mapped, ready) if ready else ((), outcome.reason)
+        skipped = ready.skipped if ready else outcome.mapped.skipped
+        is_known = ready and not requests and not reason and (ready.profiles or ready.catalog)
         return ExplainedMessage(
             **known,
             outcome=State.REFUSED.value if ready and reason else outcome.state.value,
             reason=" ".join(filter(None, [reason, unanswered])) or None,
             lookups=tuple(_named(each) for each in looked_up),
             requests=requests,
-            skipped=ready.skipped if ready else outcome.mapped.skipped,
+            skipped=(*skipped, _KNOWN) if is_known else skipped,
         )
 
     async def _look_up(self, configuration: Configuration, message: Message, answers: Answers) -> tuple[LookedUp, str | None]:
