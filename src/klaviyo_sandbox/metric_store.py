@@ -9,6 +9,7 @@ from klaviyo_sandbox.state import State, schema
 
 API: Final = "api"
 """Key of the integration that events sent with a private key belong to."""
+SHOPIFY: Final = "shopify"
 
 schema(
     """
@@ -50,5 +51,7 @@ def integration_of(key: str) -> dict[str, Any]:
     """The `integration` attribute: as recorded for the API, and in its likeness for an app's own."""
     if key == API:
         return {"object": "integration", "id": "7FtS4J", "key": API, "name": "API", "category": "API"}
+    if key == SHOPIFY:
+        return {"object": "integration", "id": "0eMvjm", "key": SHOPIFY, "name": "Shopify", "category": "eCommerce"}
     made_up = f"{zlib.crc32(key.encode()) % 36**6:06X}"[-6:]
     return {"object": "integration", "id": made_up, "key": key, "name": key, "category": "Internal"}

@@ -215,6 +215,15 @@ class TestARoleOfAStore:
         asked = await browser.get("/ui/stores/default/connect/key")
         assert asked.status_code == status, asked.text
 
+    async def test_says_which_rights_its_level_leaves_out(self, doors: Doors) -> None:
+        owner = await signed_in(doors, "Olga", default="owner")
+        asked = {"name": "keeper", "level": 79, "rights": ["manage_integrations", "connections:read"]}
+        made = await told(await owner.post(ROLES, json=asked), 201)
+        why = "connections:manage is left out: it needs the level 80 as well, and this role has 79."
+        assert (made["rights"], made["warnings"]) == (["connections:read"], [why])
+        raised = await told(await owner.patch(f"{ROLES}/keeper", json={"level": 80}), 200)
+        assert (raised["rights"], raised["warnings"]) == (["connections:manage", "connections:read"], [])
+
     async def test_cannot_exceed_its_maker_nor_concern_every_store(self, doors: Doors) -> None:
         owner = await signed_in(doors, "Olga", default="owner")
         rights = {"name": "team", "rights": ["members:manage", "members:read"], "level": 70}

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from ferrata.access.schemas import Right
+from ferrata.access.schemas import STORE_RIGHTS, Right
 from ferrata.audit.schemas import SYSTEM
 from ferrata.infra.errors import NotFound, Rejected
 from ferrata.kit.clock import MovedClock
@@ -98,3 +98,14 @@ class TestThePage:
         assert answer.status_code == 303
         (token,) = await doors.wiring.access.tokens.all()
         assert token.expires_at == (end and clock.now() + end)
+
+
+async def test_a_token_hears_of_all_faults_at_once(doors: Doors, clock: MovedClock) -> None:
+    header = await doors.token(*STORE_RIGHTS)
+    asked = {"name": " ", "rights": ["nonsense", "events:read"], "expiresAt": clock.now().isoformat()}
+    refused = await doors.client.post("/api/tokens", json=asked, headers=header)
+    assert refused.status_code == 400
+    assert {fault["path"] for fault in refused.json()["errors"]} == {"name", "rights", "expiresAt"}
+    invited = await doors.client.post("/api/store/default/invitations", json={"email": "nobody", "role": "king"}, headers=header)
+    assert invited.status_code == 400
+    assert {fault["path"] for fault in invited.json()["errors"]} == {"email", "role"}

@@ -49,6 +49,19 @@ class TestARefusedAttempt:
             seen = (await doors.wiring.audit.page(AuditFilter(refused=True, store_id=store), limit=10)).rows
             assert [record.target for record in seen] == ["DELETE /api/store/{storePublicId}/klaviyo-connect"]
 
+    async def test_at_a_foreign_store_is_seen_by_its_people_too(self, doors: Doors) -> None:
+        await doors.wiring.connections.registry.create("second", "Second", actor=SYSTEM)
+        header = await doors.token(Right.DELIVERY_READ)
+        for store in ("second", "never-made"):
+            answer = await doors.client.get("/dead-letters", headers=header | {"ferrata-store": store})
+            assert (answer.status_code, answer.json()["code"]) == (403, "other_store")
+        await doors.app.state.note.settled()
+        await doors.wiring.audit.write_refusals(everything=True)
+        for store, count in (("default", 2), ("second", 1), ("never-made", 0)):
+            seen = (await doors.wiring.audit.page(AuditFilter(refused=True, store_id=store), limit=10)).rows
+            assert sum(record.count for record in seen) == count, store
+            assert {record.actor.name for record in seen} <= {"test"}
+
     async def test_with_a_token_that_is_not_good_keeps_no_more_than_its_beginning(self, doors: Doors) -> None:
         secret = "frt_0123456789abcdefghijkl"
         assert (await doors.client.get("/lanes", headers={"authorization": f"Bearer {secret}"})).status_code == 401

@@ -278,3 +278,20 @@ def test_reading_from_another_thread_sees_whole_requests(served: Running, caller
     found: list[dict[str, Any]] = sandbox.effects(kind="event_stored")
     assert len(found) == 500
     assert found[0]["payload"]["properties"] == {"OrderId": "u0"}
+
+
+class TestAMetricOfAnIntegration:
+    def test_is_made_once_and_listed_as_that_integrations(self, caller: Caller) -> None:
+        asked = {"account_id": "SANDBX", "name": "Placed Order", "integration": "shopify"}
+        made = [caller.control("POST", "/metrics", asked) for _ in range(2)]
+        assert [answer.status_code for answer in made] == [201, 201]
+        assert made[0].json() == made[1].json()
+        (listed,) = caller.get("/api/metrics").json()["data"]
+        assert (listed["id"], listed["attributes"]["name"]) == (made[0].json()["metric_id"], "Placed Order")
+        integration = listed["attributes"]["integration"]
+        assert (integration["key"], integration["name"], integration["category"]) == ("shopify", "Shopify", "eCommerce")
+
+    def test_is_refused_without_its_account_or_name(self, caller: Caller) -> None:
+        asked = {"account_id": "NOBODY", "name": "Placed Order", "integration": "shopify"}
+        assert caller.control("POST", "/metrics", asked).status_code == 404
+        assert caller.control("POST", "/metrics", asked | {"name": ""}).status_code == 400

@@ -7,7 +7,7 @@ from pydantic.alias_generators import to_camel
 
 from ferrata.access.explanation import Explanation
 from ferrata.access.letters import Handed
-from ferrata.access.roles import SAID, permissions_of, right_named
+from ferrata.access.roles import SAID, left_out, permissions_of, right_named
 from ferrata.access.schemas import Link, Member, Principal, Purpose, Right, Role, Session, Standing, StoreRole, Token
 from ferrata.infra.errors import Problem, Rejected
 
@@ -177,6 +177,16 @@ class StoreRoleDocument(Document):
         )
 
 
+class MadeRoleDocument(StoreRoleDocument):
+    """``warnings`` say which of the rights asked for it does not hold at its level, and why."""
+
+    warnings: list[str]
+
+    @classmethod
+    def of(cls, role: StoreRole) -> "MadeRoleDocument":
+        return cls(**dict(StoreRoleDocument.of(role)), warnings=left_out(role))
+
+
 class StoreRolesDocument(Document):
     roles: list[StoreRoleDocument]
 
@@ -280,8 +290,14 @@ class ExplanationDocument(Document):
 
 def rights_named(names: list[str]) -> frozenset[Right]:
     """Raises Rejected, which names those that do not exist."""
-    found = {name: right_named(name) for name in names}
-    problems = [Problem("rights", f"there is no right {name!r}") for name, right in found.items() if right is None]
+    found, problems = rights_among(names)
     if problems:
-        raise Rejected(problems=tuple(problems))
-    return frozenset(right for right in found.values() if right is not None)
+        raise Rejected(problems=problems)
+    return found
+
+
+def rights_among(names: list[str]) -> tuple[frozenset[Right], tuple[Problem, ...]]:
+    """Those that exist, and what is to be said of the others."""
+    found = {name: right_named(name) for name in names}
+    problems = tuple(Problem("rights", f"there is no right {name!r}") for name, right in found.items() if right is None)
+    return frozenset(right for right in found.values() if right is not None), problems

@@ -10,7 +10,7 @@ from ferrata.access.errors import AlreadyMember, EmailTaken, ForSomebodyElse, Li
 from ferrata.access.inviters import inviter_of, still_counts
 from ferrata.access.links import MadeLink, invitation
 from ferrata.access.members import Members, known_role, person_of
-from ferrata.access.people import People, check_email, normal_email
+from ferrata.access.people import People, email_faults, normal_email
 from ferrata.access.rank import check_may_give
 from ferrata.access.schemas import HIGHEST_LEVEL, Link, Person, Principal, Purpose, Role, StoreRole
 from ferrata.access.tokens import good_maker
@@ -36,16 +36,15 @@ class Invitations:
         An earlier invitation of the same person to the same place is withdrawn by this one.
 
         Raises:
-            Rejected: the address or the role cannot be taken.
+            Rejected: the address or the role cannot be taken; both are told at once.
             AboveYourself: the role stands higher than the giver.
             AlreadyMember, EmailTaken: they are here already.
         """
-        email, now = check_email(email), self._clock.now()
+        email, now = normal_email(email), self._clock.now()
 
         def work(connection: Connection) -> MadeLink:
             maker = good_maker(connection, by.actor, now)
-            role = _role(connection, store_id, role_name)
-            check_may_give(by, role)
+            role = _role_to_give(connection, store_id, role_name, by=by, faults=email_faults(email))
             _refuse_if_here(connection, store_id, email)
             made = invitation(email, store_id, role.name, by.actor, now, until=maker.expires_at if maker else None)
             link_store.withdraw_older(connection, made.link)
@@ -157,6 +156,20 @@ def _open_link(connection: Connection, secret: str, now: datetime) -> Link:
     if role is None or not still_counts(connection, link, role, now):
         raise LinkUnknown
     return link
+
+
+def _role_to_give(
+    connection: Connection, store_id: str | None, name: str, *, by: Principal, faults: tuple[Problem, ...]
+) -> StoreRole:
+    """The role, if nothing else is wrong. Raises AboveYourself; Rejected, with ``faults`` beside what is wrong with it."""
+    try:
+        role = _role(connection, store_id, name)
+    except Rejected as fault:
+        raise Rejected(problems=(*faults, *fault.problems)) from fault
+    check_may_give(by, role)
+    if faults:
+        raise Rejected(problems=faults)
+    return role
 
 
 def _role(connection: Connection, store_id: str | None, name: str) -> StoreRole:

@@ -31,9 +31,13 @@ def normal_email(email: str) -> str:
 def check_email(email: str) -> str:
     """The address as it is kept. Raises Rejected."""
     email = normal_email(email)
-    if not _EMAIL.match(email) or len(email) > 320:
-        raise Rejected(problems=(Problem("email", "email must be a valid email"),))
+    if faults := email_faults(email):
+        raise Rejected(problems=faults)
     return email
+
+
+def email_faults(email: str) -> tuple[Problem, ...]:
+    return () if _EMAIL.match(email) and len(email) <= 320 else (Problem("email", "email must be a valid email"),)
 
 
 class People:

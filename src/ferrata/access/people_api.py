@@ -12,6 +12,7 @@ from ferrata.access.documents import (
     InvitationsDocument,
     InviteDocument,
     LinkDocument,
+    MadeRoleDocument,
     MemberDocument,
     MembersDocument,
     NewRoleDocument,
@@ -106,16 +107,16 @@ def _add_roles(routes: APIRouter, access: Access) -> None:
         return StoreRolesDocument(roles=[StoreRoleDocument.of(role) for role in await access.roles.all(store_id)])
 
     @routes.post(base, status_code=201, responses=CONFLICT)
-    async def create_role(store_id: StoreId, given: NewRoleDocument, who: Keeper) -> StoreRoleDocument:
-        """Make a role of this store. It cannot exceed your own."""
+    async def create_role(store_id: StoreId, given: NewRoleDocument, who: Keeper) -> MadeRoleDocument:
+        """Make a role of this store. It cannot exceed your own. `warnings` name rights for which its level does not suffice."""
         made = await access.roles.create(store_id, given.name, rights_named(given.rights), given.level, by=who)
-        return StoreRoleDocument.of(made)
+        return MadeRoleDocument.of(made)
 
     @routes.patch(base + "/{role}", responses=CONFLICT)
-    async def change_role(store_id: StoreId, role: RoleName, given: ChangedRoleDocument, who: Keeper) -> StoreRoleDocument:
-        """Change what a role of this store may do."""
+    async def change_role(store_id: StoreId, role: RoleName, given: ChangedRoleDocument, who: Keeper) -> MadeRoleDocument:
+        """Change what a role of this store may do. `warnings` as when it is made."""
         rights = None if given.rights is None else rights_named(given.rights)
-        return StoreRoleDocument.of(await access.roles.change(store_id, role, rights=rights, level=given.level, by=who))
+        return MadeRoleDocument.of(await access.roles.change(store_id, role, rights=rights, level=given.level, by=who))
 
     @routes.delete(base + "/{role}", status_code=204, responses=CONFLICT)
     async def remove_role(store_id: StoreId, role: RoleName, who: Keeper) -> None:

@@ -83,3 +83,12 @@ def permissions_of(role: StoreRole) -> dict[str, dict[str, bool]]:
 def level_for(right: Right) -> int:
     """The level that a role needs for this right, beside the right itself."""
     return LEAST_LEVEL.get(right, 0)
+
+
+def left_out(role: StoreRole) -> list[str]:
+    """Which of its rights a role does not hold because of its level, a sentence each."""
+    lacking = sorted(role.rights - role.effective)
+    return [
+        f"{right} is left out: it needs the level {level_for(right)} as well, and this role has {role.level}."
+        for right in lacking
+    ]

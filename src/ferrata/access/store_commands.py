@@ -4,6 +4,7 @@ from cyclopts import App
 
 from ferrata.access.commands import Json, Opened
 from ferrata.access.documents import rights_named
+from ferrata.access.roles import left_out
 from ferrata.access.schemas import AT_THE_SERVER
 from ferrata.infra.terminal import Terminal
 
@@ -122,7 +123,8 @@ def _add_roles(app: App, opened: Opened) -> None:
             store_id = await desk.choose_store(store)
             made = await desk.access.roles.create(store_id, name, rights_named(right), level, by=AT_THE_SERVER)
         fields = {"name": made.name, "level": made.level, "rights": sorted(made.effective), "store": store_id}
-        Terminal(as_json=json).answer(fields, said=f"The store {store_id} has the role {made.name}, level {made.level}, now.")
+        said = " ".join([f"The store {store_id} has the role {made.name}, level {made.level}, now.", *left_out(made)])
+        Terminal(as_json=json).answer(fields | {"warnings": left_out(made)}, said=said)
 
     @app.command
     async def remove_role(name: str, *, store: str | None = None, json: Json = False) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Response
 from starlette.requests import Request
 
-from ferrata.access.documents import NewTokenDocument, RotationDocument, TokenDocument, TokensDocument, rights_named
+from ferrata.access.documents import NewTokenDocument, RotationDocument, TokenDocument, TokensDocument, rights_among
 from ferrata.access.http import gate_of, named_store, needs, store_of
 from ferrata.access.rank import check_may_scope
 from ferrata.access.schemas import STORE_TOKEN, CreatedToken, Principal, Right, Token
@@ -45,10 +45,10 @@ def router(access: Access) -> APIRouter:
         """
         wanted = given.store_id or (None if given.all_stores else await store_of(request))
         store_id = await _theirs(request, who, wanted) if wanted else None
-        rights = STORE_TOKEN & who.rights if given.rights is None else rights_named(given.rights)
+        rights, faults = (STORE_TOKEN & who.rights, ()) if given.rights is None else rights_among(given.rights)
         check_may_scope(who, store_id, rights)
         made = await access.tokens.create(
-            given.name, actor=who.actor, store_id=store_id, rights=rights, expires_at=given.expires_at
+            given.name, actor=who.actor, store_id=store_id, rights=rights, expires_at=given.expires_at, faults=faults
         )
         response.headers["Cache-Control"] = "no-store"
         return await told(made)

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -56,19 +56,24 @@ class Tokens:
         store_id: str | None,
         rights: frozenset[Right] = STORE_TOKEN,
         expires_at: datetime | None = None,
+        faults: Sequence[Problem] = (),
     ) -> CreatedToken:
         """Make a token; its secret is in the answer and nowhere else.
 
+        Args:
+            faults: what is known already to be wrong with what was asked for; it is told with all the rest.
+
         Raises:
-            Rejected: no name, no rights, or an end in the past.
+            Rejected: no name, no rights, an end in the past or after that of the token which makes it; all at once.
         """
         now = self._clock.now()
-        _check(name, rights, expires_at, now)
         secret = self._make_secret()
 
         def work(connection: Connection) -> Token:
             maker = good_maker(connection, actor, now)
-            end = _end_under(maker, expires_at)
+            if wrong := [*faults, *_faults(name, rights or faults, expires_at, now=now, maker=maker)]:
+                raise Rejected(problems=tuple(wrong))
+            end = expires_at or (maker.expires_at if maker else None)
             made_by = person_behind(connection, actor)
             token = Token(new_id(now), name.strip(), secret[:8], store_id, rights, now, end, None, None, made_by, _id(maker))
             store.add(connection, token, digest(secret))
@@ -245,16 +250,6 @@ def good_maker(connection: Connection, actor: Actor, now: datetime) -> Token | N
     return token
 
 
-def _end_under(maker: Token | None, wanted: datetime | None) -> datetime | None:
-    """When a token ends: as wanted, and never after the one that makes it."""
-    if maker is None or maker.expires_at is None:
-        return wanted
-    if wanted and wanted > maker.expires_at:
-        sentence = f"expiresAt must not lie after {maker.expires_at.isoformat()}, when the token ends that makes this one"
-        raise Rejected(problems=(Problem("expiresAt", sentence),))
-    return wanted or maker.expires_at
-
-
 def _id(token: Token | None) -> str | None:
     return token.id if token else None
 
@@ -263,14 +258,14 @@ def _principal(token: Token, held: Standing) -> Principal:
     return Principal("token", token.id, token.name, token.store_id, held.rights, level=held.level)
 
 
-def _check(name: str, rights: frozenset[Right], expires_at: datetime | None, now: datetime) -> None:
-    problems = []
+def _faults(name: str, rights: object, expires_at: datetime | None, *, now: datetime, maker: Token | None) -> Iterator[Problem]:
+    """What is wrong with a token that is to be made. It never ends after the one that makes it."""
     if not is_name(name.strip()):
-        sentence = "name needs 1 to 120 characters in one line, such as the program that will use the token"
-        problems.append(Problem("name", sentence))
+        yield Problem("name", "name needs 1 to 120 characters in one line, such as the program that will use the token")
     if not rights:
-        problems.append(Problem("rights", "rights must name at least one right"))
+        yield Problem("rights", "rights must name at least one right")
     if expires_at and expires_at <= now:
-        problems.append(Problem("expiresAt", "expiresAt must lie in the future"))
-    if problems:
-        raise Rejected(problems=tuple(problems))
+        yield Problem("expiresAt", "expiresAt must lie in the future")
+    if expires_at and maker and maker.expires_at and expires_at > maker.expires_at:
+        sentence = f"expiresAt must not lie after {maker.expires_at.isoformat()}, when the token ends that makes this one"
+        yield Problem("expiresAt", sentence)

@@ -98,7 +98,7 @@ def create_app(wiring: Wiring) -> Application:
     app.state.frame = Frame(wiring.connections, wiring.delivery, wiring.alerts, secure=wiring.settings.has_secure_cookies())
     events = events_api.router(wiring.events, wiring.clock, wait_seconds=wiring.settings.accept_wait_ms / 1000)
     _include_rooms(app, wiring, events)
-    note = Noting(wiring.audit, wiring.clock)
+    note = Noting(wiring.audit, wiring.clock, wiring.connections.registry.one)
     app.state.note = note
     tell = Teller(wiring.pages, note)
     tell.attach(app)

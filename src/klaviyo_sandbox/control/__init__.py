@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from klaviyo_sandbox.control import faulting, page, people, recording, tenancy, turning
+from klaviyo_sandbox.control import faulting, metrics, page, people, recording, tenancy, turning
 from klaviyo_sandbox.control.answers import problem
 from klaviyo_sandbox.faults import UnusableRule
 from klaviyo_sandbox.sandbox import Sandbox
@@ -22,7 +22,7 @@ from klaviyo_sandbox.sandbox import Sandbox
 
 def create_router(sandbox: Sandbox) -> Router:
     """Routes of the control API and the page for people."""
-    parts = (page, turning, faulting, recording, tenancy, people)
+    parts = (page, turning, faulting, recording, tenancy, people, metrics)
     routes = [route for part in parts for route in part.routes(sandbox)]
     return Router([Mount("/_sandbox", routes=routes, middleware=[Middleware(_Guard, sandbox=sandbox)])])
 
