@@ -70,13 +70,20 @@ class TestTheReasons:
         assert sources["/events/0/unique_id"] == ""
         assert sources["/events/0/properties/OrderId"] == "lookup:orders_of_payment/payment-1#/0/id"
 
+    async def test_of_a_variant_name_the_variant_in_what_is_published(self, mock: CommercetoolsMock) -> None:
+        mock.put("products", [shop.product("shirt", variants=2)])
+        sources = _sources(await mapped(mock, settings(), shop.message("ProductPublished", "product", "shirt"), explained=True))
+        current = "lookup:product/shirt#/masterData/current"
+        assert f"{current}/name" in sources.values()
+        assert {f"{current}/masterVariant/sku", f"{current}/variants/0/sku"} <= set(sources.values())
+
     @pytest.mark.skipif(not CASES, reason="the recorded cases are not at hand (FERRATA_CASES)")
     @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-    async def test_of_events_never_name_a_place_that_is_not_there(self, case: Case) -> None:
+    async def test_of_events_and_the_catalogue_never_name_a_place_that_is_not_there(self, case: Case) -> None:
         assert case.message is not None
         known: dict[Lookup, Any] = {}
         found = await mapped(case.project(), case.settings(), case.message, explained=True, looked_up=known)
         message = json.loads(json.dumps(case.message))
         for reason in found.fields:
-            if reason.source and reason.target.startswith("/events/"):
+            if reason.source and reason.target.startswith(("/events/", "/catalog/")):
                 _there(reason.source, message, known)

@@ -71,7 +71,7 @@ def explained(mapped: Mapped, seen: Notification, looked_up: LookedUp) -> Mapped
     fields = [
         *(reason for place, event in enumerate(mapped.events) for reason in _of_event(place, event, seen, order)),
         *(reason for place, change in enumerate(mapped.profiles) for reason in _of_profile(place, change, seen)),
-        *(reason for place, change in enumerate(mapped.catalog) for reason in _of_change(place, change, seen)),
+        *(reason for place, change in enumerate(mapped.catalog) for reason in _of_change(place, change, seen, looked_up)),
     ]
     return msgspec.structs.replace(mapped, fields=tuple(fields))
 
@@ -168,11 +168,32 @@ def _of_profile(place: int, change: ProfileChange, seen: Notification) -> Iterat
         yield Reason(f"/profiles/{place}/attributes/{_escaped(name)}", base + _CUSTOMER.get(name, ""), why)
 
 
-def _of_change(place: int, change: CatalogChange, seen: Notification) -> Iterator[Reason]:
+def _of_change(place: int, change: CatalogChange, seen: Notification, looked_up: LookedUp) -> Iterator[Reason]:
     base = _base(seen, seen.resource)
+    told = seen.body.get(seen.resource)
+    whole = told if isinstance(told, dict) else looked_up.get(Lookup(seen.resource, seen.resource_id))
+    shown = within(whole, "masterData", "current")
+    thing = _Read(f"{base}/masterData/current", shown) if isinstance(shown, dict) else _Read(base, whole or {})
+    sku = change.attributes.get("sku")
     for name in change.attributes:
-        source, why = _ITEM.get(name, ("", "always so"))
-        yield Reason(f"/catalog/{place}/attributes/{_escaped(name)}", base + source if source else "", why)
+        if name == "sku":
+            yield Reason(f"/catalog/{place}/attributes/sku", _variant(thing, sku, "/sku"), "which variant it is")
+            continue
+        pointer, why = _ITEM.get(name, ("", "always so"))
+        _, is_variants, rest = pointer.partition("/masterVariant")
+        source = _variant(thing, sku, rest) if is_variants and sku else thing.at(pointer) if pointer else ""
+        if source or not pointer:
+            yield Reason(f"/catalog/{place}/attributes/{_escaped(name)}", source, why)
+
+
+def _variant(product: _Read, sku: Any, pointer: str) -> str:
+    """A place of the variant with this SKU; empty where the product has none."""
+    if within(product.thing, "masterVariant", "sku") == sku:
+        return product.at(f"/masterVariant{pointer}")
+    for place, variant in enumerate(listed(product.thing.get("variants"))):
+        if variant.get("sku") == sku:
+            return _Read(f"{product.base}/variants/{place}", variant).at(pointer)
+    return ""
 
 
 def _base(seen: Notification, what: str) -> str:
