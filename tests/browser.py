@@ -10,6 +10,7 @@ import asyncio
 import os
 import shutil
 import socket
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,8 +20,9 @@ from urllib.parse import urlsplit
 import pytest
 import uvicorn
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, async_playwright
 
+CLOSING_SECONDS = 30
 LOCAL = {"127.0.0.1", "localhost"}
 ARGUMENTS = [
     "--headless",
@@ -67,8 +69,29 @@ async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
         pytest.skip("no Chromium on this machine: install one, or name it in the environment variable CHROMIUM")
     async with async_playwright() as playwright:
         opened = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        _let_no_window_hold_up(opened)
         yield opened
         await opened.close()
+
+
+def _let_no_window_hold_up(browser: Browser) -> None:
+    """Once in thousands of times Chromium never answers that a window is closed; the tests after it wait no longer than this."""
+    open_window = browser.new_context
+
+    async def new_context(**options: Any) -> BrowserContext:
+        context = await open_window(**options)
+        close = context.close
+
+        async def close_in_time() -> None:
+            try:
+                await asyncio.wait_for(close(), CLOSING_SECONDS)
+            except TimeoutError:
+                warnings.warn("Chromium did not say that a window was closed", stacklevel=2)
+
+        context.close = close_in_time  # type: ignore[method-assign,assignment]  # the tests call it by this name
+        return context
+
+    browser.new_context = new_context  # type: ignore[method-assign,assignment]  # the tests call it by this name
 
 
 @pytest.fixture
