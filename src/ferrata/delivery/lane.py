@@ -5,6 +5,7 @@ killed at any point, and its next owner goes on with the same bytes.
 """
 
 import asyncio
+import math
 from dataclasses import dataclass
 
 import structlog
@@ -152,9 +153,9 @@ class Lane:
         return max(BACKLOG_LOOK_SECONDS, bulk) if self._agenda.ready_singles else BACKLOG_LOOK_SECONDS
 
     def _until_bulk(self) -> float:
-        """Seconds until another bulk job may be sent."""
+        """Seconds until another bulk job may be sent; infinite where only something else can change that."""
         if self._family.bulk_operation is None or self._agenda.jobs >= JOBS_FOLLOWED:
-            return POLL_SECONDS
+            return math.inf
         return self._account.wait_seconds(self._family.bulk_operation)
 
     def _start_ready(self) -> float:
@@ -198,7 +199,7 @@ class Lane:
 
     def _room(self) -> Room:
         may_bulk = self._family.bulk_operation is not None and self._agenda.bulk_under_way < BULKS_UNDER_WAY
-        until_bulk = self._until_bulk() if may_bulk else POLL_SECONDS
+        until_bulk = self._until_bulk() if may_bulk else math.inf
         bulk_soon = until_bulk <= FREEZE_AHEAD_SECONDS
         ahead = FREEZE_AHEAD_SECONDS if self._look.waiting >= SHORT_QUEUE else FREEZE_SHORT_AHEAD_SECONDS
         singles, operation = self._agenda.ready_singles, self._family.single_operation
