@@ -18,7 +18,8 @@ def test_every_answer_is_described(tmp_path: Path, sandbox: tuple[Sandbox, str])
     with serving(tmp_path, KLAVIYO_API_KEY=DEFAULT_KEY, KLAVIYO_BASE_URL=sandbox[1]) as (_, address):
         token = json.loads(run(tmp_path, "tokens", "create", "all", "--all-rights", "--json").stdout)["token"]
         command = [SCHEMATHESIS, "run", f"{address}/api/openapi.json", "--no-color", "--generation-deterministic"]
-        bounds = ["--max-examples", "5", "--max-time", "15", "--phases", "examples,coverage,fuzzing", "--workers", "2"]
+        # One worker: CPython 3.11 may not parse sources in two threads at once, as its reports would.
+        bounds = ["--max-examples", "5", "--max-time", "15", "--phases", "examples,coverage,fuzzing", "--workers", "1"]
         checks = ["--exclude-checks", LEFT_OUT, "--suppress-health-check", "all", "--continue-on-failure"]
         done = subprocess.run(
             [*command, *bounds, *checks, "-H", f"Authorization: Bearer {token}"],
