@@ -72,6 +72,6 @@ OURS = {
 
 
 def targets() -> dict[str, Target]:
-    for name in ("of_events", "of_sources", "of_answers", "of_doors"):
+    for name in ("of_events", "of_sources", "of_answers", "of_doors", "of_forms"):
         import_module(f"tests.fuzz.{name}")
     return TARGETS
